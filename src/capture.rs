@@ -1,0 +1,67 @@
+//! From a passing API call to an event.
+//!
+//! The call is watched and never touched: bodies are copied as they pass, up to a bound, and read
+//! only after the call is over. What cannot be read is a counted [`Miss`], never a failed call.
+
+mod body;
+mod budget;
+mod event;
+mod exchange;
+mod jodoo;
+mod operation;
+mod source;
+
+pub use body::Body;
+pub use budget::{Budget, Reservation};
+pub use event::{Actor, Captured, Documents, Event, Op, Outcome};
+pub use exchange::{Exchange, Head, is_encoded};
+pub use jodoo::operations as jodoo_operations;
+pub use operation::{
+    Change, Check, Condition, Expected, Matched, Operation, Operations, RouteError,
+};
+pub use source::{Lookup, Source, SourceError, Sources};
+
+/// Why a change that may have happened is not pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// A body was larger than `limits.max_body_bytes`.
+    TooLarge,
+    /// A body came in a content coding that is not read here.
+    Encoded,
+    /// A body was not JSON.
+    Malformed,
+    /// The call ended before its answer was complete.
+    Aborted,
+    /// The answer says that something changed, but not what: an id or the record is missing.
+    Incomplete,
+    /// A batch operation; these are not pushed.
+    Batch,
+    /// `limits.memory_bytes` was used up.
+    Overload,
+}
+
+impl Miss {
+    /// Every reason.
+    pub const ALL: [Miss; 7] = [
+        Miss::TooLarge,
+        Miss::Encoded,
+        Miss::Malformed,
+        Miss::Aborted,
+        Miss::Incomplete,
+        Miss::Batch,
+        Miss::Overload,
+    ];
+
+    /// The reason as it stands in metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Miss::TooLarge => "too_large",
+            Miss::Encoded => "encoded",
+            Miss::Malformed => "malformed",
+            Miss::Aborted => "aborted",
+            Miss::Incomplete => "incomplete",
+            Miss::Batch => "batch",
+            Miss::Overload => "overload",
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Reading a captured call.
+
+use super::source::Found;
+use super::{Body, Change, Miss, Operation};
+use crate::form::FormKey;
+use crate::host::UnixMillis;
+use crate::json::{Document, Kind, Value};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+/// A kind of change that is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A record was created.
+    Create,
+    /// A record was changed.
+    Update,
+    /// A record was deleted.
+    Remove,
+    /// A deleted record was put back.
+    Recover,
+}
+
+impl Op {
+    /// Every kind.
+    pub const ALL: [Op; 4] = [Op::Create, Op::Update, Op::Remove, Op::Recover];
+
+    /// The platform's name for it, as in a push's `op`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Op::Create => "data_create",
+            Op::Update => "data_update",
+            Op::Remove => "data_remove",
+            Op::Recover => "data_recover",
+        }
+    }
+}
+
+/// A watched call that ended with HTTP 2xx, with copies of what is needed from it.
+#[derive(Debug)]
+pub struct Captured {
+    /// What the call does.
+    pub operation: Rc<Operation>,
+    /// The captures of its path.
+    pub path: Vec<(Box<str>, Box<str>)>,
+    /// The request headers that the operation reads.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    /// Headers to carry on with the push, such as `traceparent`.
+    pub trace: Vec<(&'static str, Box<str>)>,
+    /// The request's body.
+    pub request: Body,
+    /// The response's body.
+    pub response: Body,
+    /// When the answer had passed.
+    pub at: UnixMillis,
+}
+
+/// What a captured call turned out to be.
+pub enum Outcome<'d> {
+    /// A change to push.
+    Event(Event<'d>),
+    /// The platform did not carry it out.
+    NoChange,
+    /// A change that cannot be pushed.
+    Missed(Miss),
+}
+
+/// A change of one record.
+pub struct Event<'d> {
+    /// What happened.
+    pub op: Op,
+    /// To a record of which form.
+    pub form: FormKey,
+    /// The record's id.
+    pub record_id: Cow<'d, str>,
+    /// The record after the change; `None` if it was removed.
+    pub record: Option<Value<'d>>,
+    /// Who did it, if known.
+    pub actor: Option<Actor<'d>>,
+    /// When.
+    pub time: UnixMillis,
+}
+
+/// Who made a change.
+pub enum Actor<'d> {
+    /// As the platform describes a member.
+    Sent(Value<'d>),
+    /// Only a name is known.
+    Named(Cow<'d, str>),
+}
+
+impl Captured {
+    /// Opens the bodies for reading. Each is parsed when it is first looked at.
+    pub fn documents(&self) -> Documents<'_> {
+        Documents { call: self, request: OnceCell::new(), response: OnceCell::new() }
+    }
+
+    pub(super) fn path(&self, name: &str) -> Option<&str> {
+        value_of(&self.path, name)
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        value_of(&self.headers, name)
+    }
+}
+
+fn value_of<'c>(pairs: &'c [(Box<str>, Box<str>)], name: &str) -> Option<&'c str> {
+    let mut pairs = pairs.iter();
+    pairs.find(|(known, _)| **known == *name).map(|(_, value)| &**value)
+}
+
+/// The bodies of a captured call, parsed.
+pub struct Documents<'c> {
+    call: &'c Captured,
+    request: OnceCell<Result<Document<'c>, Miss>>,
+    response: OnceCell<Result<Document<'c>, Miss>>,
+}
+
+impl<'c> Documents<'c> {
+    /// What the call turned out to be.
+    pub fn outcome(&self) -> Outcome<'_> {
+        self.read().unwrap_or_else(Outcome::Missed)
+    }
+
+    fn read(&self) -> Result<Outcome<'_>, Miss> {
+        let operation = &self.call.operation;
+        if !operation.success.holds(self)? {
+            return Ok(Outcome::NoChange);
+        }
+        let Change::Record(op) = operation.change else {
+            return Err(Miss::Batch);
+        };
+        let sources = &operation.sources;
+        let app_id = sources.app_id.find(self)?;
+        let entry_id = sources.entry_id.find(self)?;
+        let record = match op {
+            Op::Remove => None,
+            _ => {
+                let record = sources.record.find(self)?;
+                Some(record.and_then(|found| found.as_object()).ok_or(Miss::Incomplete)?)
+            }
+        };
+        let record_id = match sources.record_id.find(self)? {
+            Some(found) => text(Some(found))?,
+            None => text(record.and_then(|record| record.get("_id")).map(Found::Json))?,
+        };
+        // Who and when are worth having, but their absence is no reason to lose the event.
+        let actor = sources.actor.find(self).unwrap_or_default();
+        let time = sources.time.find(self).unwrap_or_default();
+        Ok(Outcome::Event(Event {
+            op,
+            form: FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() },
+            record_id,
+            record,
+            actor: actor.and_then(self::actor),
+            time: time.and_then(self::time).unwrap_or(self.call.at),
+        }))
+    }
+
+    pub(super) fn call(&self) -> &'c Captured {
+        self.call
+    }
+
+    pub(super) fn request(&self) -> Result<Value<'_>, Miss> {
+        root(&self.request, &self.call.request)
+    }
+
+    pub(super) fn response(&self) -> Result<Value<'_>, Miss> {
+        root(&self.response, &self.call.response)
+    }
+}
+
+fn root<'d, 'c>(
+    parsed: &'d OnceCell<Result<Document<'c>, Miss>>,
+    body: &'c Body,
+) -> Result<Value<'d>, Miss> {
+    let parse = || Document::parse(body.bytes()?).map_err(|_| Miss::Malformed);
+    match parsed.get_or_init(parse) {
+        Ok(document) => Ok(document.root()),
+        Err(miss) => Err(*miss),
+    }
+}
+
+fn text(found: Option<Found<'_>>) -> Result<Cow<'_, str>, Miss> {
+    let text = found.and_then(|found| found.as_text());
+    text.filter(|text| !text.is_empty()).ok_or(Miss::Incomplete)
+}
+
+fn actor(found: Found<'_>) -> Option<Actor<'_>> {
+    found.as_object().map(Actor::Sent).or_else(|| found.as_text().map(Actor::Named))
+}
+
+fn time(found: Found<'_>) -> Option<UnixMillis> {
+    match found {
+        Found::Json(value) if value.kind() == Kind::Number => {
+            value.raw().parse().ok().map(UnixMillis)
+        }
+        _ => UnixMillis::parse_rfc3339(&found.as_text()?),
+    }
+}

@@ -1,0 +1,151 @@
+//! The preset for Jodoo and Jiandaoyun, from the platform's API documentation.
+//!
+//! Version 5 names app and form in the body; versions 1 to 4 name them in the path and are
+//! otherwise the same.
+
+use super::operation::Expected;
+use super::{Change, Check, Condition, Lookup, Op, Operation, Source, Sources};
+use crate::json::Pointer;
+use std::rc::Rc;
+
+/// `(path after /v5/app/entry/data/, change)`.
+const VERSION_5: [(&str, Change); 6] = [
+    ("create", Change::Record(Op::Create)),
+    ("update", Change::Record(Op::Update)),
+    ("delete", Change::Record(Op::Remove)),
+    ("batch_create", Change::Batch),
+    ("batch_update", Change::Batch),
+    ("batch_delete", Change::Batch),
+];
+
+/// `(version, path after /{version}/app/{app_id}/entry/{entry_id}/, change)`.
+const VERSIONS_1_TO_4: [(&str, &str, Change); 12] = [
+    ("v1", "data_create", Change::Record(Op::Create)),
+    ("v2", "data_create", Change::Record(Op::Create)),
+    ("v3", "data_create", Change::Record(Op::Create)),
+    ("v4", "data_create", Change::Record(Op::Create)),
+    ("v1", "data_update", Change::Record(Op::Update)),
+    ("v2", "data_update", Change::Record(Op::Update)),
+    ("v3", "data_update", Change::Record(Op::Update)),
+    ("v4", "data_update", Change::Record(Op::Update)),
+    ("v1", "data_delete", Change::Record(Op::Remove)),
+    ("v1", "data_batch_create", Change::Batch),
+    ("v1", "data_batch_update", Change::Batch),
+    ("v1", "data_batch_delete", Change::Batch),
+];
+
+/// The platform's operations as `(path, operation)`; the method is always POST.
+/// `prefix` stands before the version, on the platform itself `/api`.
+pub fn operations(prefix: &str) -> Vec<(String, Rc<Operation>)> {
+    let body = |change| {
+        let member = |name| Source::Request(Pointer::to([name]));
+        operation(change, member("app_id"), member("entry_id"))
+    };
+    let path = |change| {
+        let capture = |name: &str| Source::Path(name.into());
+        operation(change, capture("app_id"), capture("entry_id"))
+    };
+    let new = VERSION_5
+        .map(|(tail, change)| (format!("{prefix}/v5/app/entry/data/{tail}"), body(change)));
+    let old = VERSIONS_1_TO_4.map(|(version, tail, change)| {
+        let route = format!("{prefix}/{version}/app/{{app_id}}/entry/{{entry_id}}/{tail}");
+        (route, path(change))
+    });
+    new.into_iter().chain(old).collect()
+}
+
+fn operation(change: Change, app_id: Source, entry_id: Source) -> Rc<Operation> {
+    let data = |name| Source::Response(Pointer::to(["data", name]));
+    let answer = |name| Lookup(vec![Source::Response(Pointer::to([name]))]);
+    let mut sources = Sources {
+        app_id: Lookup(vec![app_id]),
+        entry_id: Lookup(vec![entry_id]),
+        ..Sources::default()
+    };
+    match change {
+        Change::Record(Op::Remove) => {
+            sources.record_id = Lookup(vec![Source::Request(Pointer::to(["data_id"]))]);
+        }
+        Change::Record(_) => {
+            // The record names its app and form itself; that is what really was changed.
+            sources.app_id.0.insert(0, data("appId"));
+            sources.entry_id.0.insert(0, data("entryId"));
+            sources.record = answer("data");
+            sources.record_id = Lookup(vec![data("_id")]);
+            sources.time = Lookup(vec![data("updateTime")]);
+        }
+        Change::Batch => sources = Sources::default(),
+    }
+    Rc::new(Operation {
+        change,
+        sources,
+        success: Condition {
+            any_of: vec![
+                Check { at: answer("data"), expect: Expected::Object },
+                Check { at: answer("status"), expect: Expected::Text("success".into()) },
+            ],
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Operations;
+    use super::*;
+
+    fn watched(prefix: &str) -> Operations {
+        let mut operations = Operations::default();
+        for (path, operation) in super::operations(prefix) {
+            operations.add("POST", &path, operation).unwrap();
+        }
+        operations
+    }
+
+    #[test]
+    fn every_version_of_every_operation_is_watched() {
+        let operations = watched("/api");
+        for (path, change) in [
+            ("v5/app/entry/data/create", Change::Record(Op::Create)),
+            ("v5/app/entry/data/update", Change::Record(Op::Update)),
+            ("v5/app/entry/data/delete", Change::Record(Op::Remove)),
+            ("v5/app/entry/data/batch_create", Change::Batch),
+            ("v5/app/entry/data/batch_update", Change::Batch),
+            ("v5/app/entry/data/batch_delete", Change::Batch),
+            ("v1/app/a/entry/e/data_create", Change::Record(Op::Create)),
+            ("v2/app/a/entry/e/data_create", Change::Record(Op::Create)),
+            ("v3/app/a/entry/e/data_create", Change::Record(Op::Create)),
+            ("v4/app/a/entry/e/data_create", Change::Record(Op::Create)),
+            ("v1/app/a/entry/e/data_update", Change::Record(Op::Update)),
+            ("v4/app/a/entry/e/data_update", Change::Record(Op::Update)),
+            ("v1/app/a/entry/e/data_delete", Change::Record(Op::Remove)),
+            ("v1/app/a/entry/e/data_batch_create", Change::Batch),
+            ("v1/app/a/entry/e/data_batch_update", Change::Batch),
+            ("v1/app/a/entry/e/data_batch_delete", Change::Batch),
+        ] {
+            let found = operations.find(b"POST", format!("/api/{path}").as_bytes());
+            assert_eq!(found.map(|found| found.operation.change), Some(change), "{path}");
+        }
+    }
+
+    #[test]
+    fn reads_and_unknown_versions_are_not_watched() {
+        let operations = watched("/api");
+        for path in [
+            "/api/v5/app/entry/data/get",
+            "/api/v5/app/entry/data/list",
+            "/api/v6/app/entry/data/create",
+            "/api/v2/app/a/entry/e/data_delete",
+            "/v5/app/entry/data/create",
+        ] {
+            assert!(operations.find(b"POST", path.as_bytes()).is_none(), "{path}");
+        }
+        assert!(operations.find(b"GET", b"/api/v5/app/entry/data/create").is_none());
+    }
+
+    #[test]
+    fn another_prefix_can_stand_before_the_version() {
+        let operations = watched("/jodoo/api");
+        assert!(operations.find(b"POST", b"/jodoo/api/v5/app/entry/data/create").is_some());
+        assert!(operations.find(b"POST", b"/api/v5/app/entry/data/create").is_none());
+    }
+}

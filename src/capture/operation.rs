@@ -1,0 +1,222 @@
+//! Which API calls change a record, and how to read the change from them.
+//!
+//! The platform's preset and the operator's own `operations:` are values of the same type.
+
+use super::{Documents, Lookup, Miss, Op, Source, Sources};
+use crate::json::Kind;
+use std::fmt;
+use std::rc::Rc;
+
+/// What an operation does when it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It changes one record.
+    Record(Op),
+    /// It changes several at once. The platform pushes no webhook for these, nor do we.
+    Batch,
+}
+
+/// An API call to watch for.
+#[derive(Debug)]
+pub struct Operation {
+    /// What it does.
+    pub change: Change,
+    /// Where the pieces of the event are.
+    pub sources: Sources,
+    /// How its answer says that the change happened, beside an HTTP status of 2xx.
+    pub success: Condition,
+}
+
+impl Operation {
+    /// Whether a body of the request is ever looked at.
+    pub fn reads_request(&self) -> bool {
+        self.reads(|source| matches!(source, Source::Request(_)))
+    }
+
+    /// Whether the body of the response is ever looked at.
+    pub fn reads_response(&self) -> bool {
+        self.reads(|source| matches!(source, Source::Response(_)))
+    }
+
+    /// The request headers that are looked at, by their lowercase names.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.sources.all().filter_map(|source| match source {
+            Source::Header(name) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    fn reads(&self, which: impl Fn(&Source) -> bool) -> bool {
+        let checked = self.success.any_of.iter().flat_map(|check| &check.at.0);
+        self.sources.all().chain(checked).any(which)
+    }
+}
+
+/// How an answer says that the change happened: one of these checks holds, or there are none.
+#[derive(Clone, Debug, Default)]
+pub struct Condition {
+    /// The checks.
+    pub any_of: Vec<Check>,
+}
+
+impl Condition {
+    /// Whether the change happened.
+    ///
+    /// # Errors
+    /// A body that has to be looked at could not be read.
+    pub fn holds(&self, documents: &Documents<'_>) -> Result<bool, Miss> {
+        let mut held = self.any_of.is_empty();
+        for check in &self.any_of {
+            held = held || check.holds(documents)?;
+        }
+        Ok(held)
+    }
+}
+
+/// A check of one place in the call.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The place.
+    pub at: Lookup,
+    /// What must be there.
+    pub expect: Expected,
+}
+
+/// What a [`Check`] expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A JSON object.
+    Object,
+    /// This text; a JSON number, `true`, `false` and `null` are compared as they are written.
+    Text(Box<str>),
+}
+
+impl Check {
+    fn holds(&self, documents: &Documents<'_>) -> Result<bool, Miss> {
+        let Some(found) = self.at.find(documents)? else {
+            return Ok(false);
+        };
+        Ok(match &self.expect {
+            Expected::Object => found.as_object().is_some(),
+            Expected::Text(text) => match found {
+                super::source::Found::Json(value) if value.kind() != Kind::String => {
+                    value.raw() == &**text
+                }
+                _ => found.as_text().is_some_and(|found| found == **text),
+            },
+        })
+    }
+}
+
+/// All operations that are watched, found by method and path.
+#[derive(Debug, Default)]
+pub struct Operations {
+    by_method: Vec<(Box<str>, matchit::Router<Rc<Operation>>)>,
+}
+
+/// A watched call.
+#[derive(Debug)]
+pub struct Matched {
+    /// What it does.
+    pub operation: Rc<Operation>,
+    /// The captures of its path, percent-decoded.
+    pub path: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Why a path template cannot be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteError(matchit::InsertError);
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            matchit::InsertError::Conflict { with } => {
+                write!(f, "another operation with this method already has the path \"{with}\"")
+            }
+            other => other.fmt(f),
+        }
+    }
+}
+
+impl Operations {
+    /// Adds an operation.
+    ///
+    /// # Errors
+    /// The template is none, or an operation that was added before has the same paths.
+    pub fn add(
+        &mut self,
+        method: &str,
+        path: &str,
+        operation: Rc<Operation>,
+    ) -> Result<(), RouteError> {
+        let routers = &mut self.by_method;
+        let position = routers.iter().position(|(known, _)| **known == *method);
+        let router = match position.and_then(|position| routers.get_mut(position)) {
+            Some((_, router)) => router,
+            None => {
+                let router = matchit::Router::new();
+                &mut routers.push_mut((method.into(), router)).1
+            }
+        };
+        router.insert(path, operation).map_err(RouteError)
+    }
+
+    /// The operation that a request with this method and `:path` calls.
+    pub fn find(&self, method: &[u8], path: &[u8]) -> Option<Matched> {
+        let (_, router) = self.by_method.iter().find(|(known, _)| known.as_bytes() == method)?;
+        let path = std::str::from_utf8(path).ok()?;
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let found = router.at(path).ok()?;
+        // The router lets a capture be empty; no id is.
+        if found.params.iter().any(|(_, value)| value.is_empty()) {
+            return None;
+        }
+        let decode = |value| percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+        let captures = found.params.iter();
+        Some(Matched {
+            operation: Rc::clone(found.value),
+            path: captures.map(|(name, value)| (name.into(), decode(value).into())).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation() -> Rc<Operation> {
+        Rc::new(Operation {
+            change: Change::Record(Op::Recover),
+            sources: Sources::default(),
+            success: Condition::default(),
+        })
+    }
+
+    #[test]
+    fn a_call_is_found_by_method_and_path_with_its_captures() {
+        let mut operations = Operations::default();
+        operations.add("POST", "/records/{id}/restore", operation()).unwrap();
+        let found = operations.find(b"POST", b"/records/a%20b/restore?x=/y").unwrap();
+        assert_eq!(found.path, [("id".into(), "a b".into())]);
+        for (method, path) in [
+            ("PUT", "/records/1/restore"),
+            ("POST", "/records/1/2/restore"),
+            ("POST", "/records//restore"),
+            ("POST", "/records/1/restore/"),
+            ("POST", "/"),
+            ("POST", ""),
+        ] {
+            assert!(operations.find(method.as_bytes(), path.as_bytes()).is_none(), "{path}");
+        }
+        assert!(operations.find(b"POST", b"/records/\xff/restore").is_none());
+    }
+
+    #[test]
+    fn two_operations_cannot_have_the_same_paths() {
+        let mut operations = Operations::default();
+        operations.add("POST", "/a/{x}", operation()).unwrap();
+        operations.add("PUT", "/a/{x}", operation()).unwrap();
+        let error = operations.add("POST", "/a/{y}", operation()).unwrap_err();
+        assert!(error.to_string().contains("/a/{x}"), "{error}");
+    }
+}

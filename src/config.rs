@@ -1,0 +1,129 @@
+//! The plugin's configuration: from JSON text to values that need no further check.
+//!
+//! It arrives as the JSON of a `google.protobuf.Struct` (numbers may be `5.0`, the order of keys
+//! is lost) or as the text of a `StringValue`. Every fault is reported, each with its path.
+
+mod form;
+mod operation;
+mod read;
+mod webhook;
+
+pub use read::Fault;
+
+use crate::capture::Operations;
+use crate::delivery::Webhook;
+use crate::form::Forms;
+use crate::json::Document;
+use read::{Faults, Field};
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+/// What a body may be bounded to.
+const BODY_BYTES: RangeInclusive<u32> = 1024..=16 * MIB;
+/// What a worker's memory may be bounded to. A wasm VM has 1 GiB at most.
+const MEMORY_BYTES: RangeInclusive<u32> = MIB..=512 * MIB;
+const MIB: u32 = 1024 * 1024;
+
+/// A checked configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// The API calls to watch.
+    pub operations: Operations,
+    /// The forms that have a name or aliases.
+    pub forms: Forms,
+    /// The webhooks; their positions name them elsewhere.
+    pub webhooks: Rc<[Webhook]>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Ask the platform for plain bodies on watched calls.
+    pub strip_accept_encoding: bool,
+}
+
+/// Bounds of what one worker holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body, in bytes, that is copied.
+    pub max_body_bytes: usize,
+    /// All copied bodies and waiting pushes together, in bytes.
+    pub memory_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_body_bytes: 1024 * 1024, memory_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+impl Config {
+    /// Parses and checks a configuration. `env` looks up environment variables.
+    ///
+    /// # Errors
+    /// Every fault there is.
+    pub fn parse(text: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
+        let whole = |message: String| vec![Fault { path: String::new(), message }];
+        if text.trim_ascii().is_empty() {
+            return Err(whole(
+                "the configuration is empty; it needs at least `platform` and `webhooks`".into(),
+            ));
+        }
+        let document = Document::parse(text)
+            .map_err(|error| whole(format!("the configuration is not JSON: {error}")))?;
+        let faults = Faults::default();
+        let config = root(&Field::root(document.root(), &faults), env);
+        match (config, faults.into_vec()) {
+            (Some(config), faults) if faults.is_empty() => Ok(config),
+            (_, faults) => Err(faults),
+        }
+    }
+}
+
+fn root(field: &Field<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Config> {
+    let members = field.object(&[
+        "role",
+        "platform",
+        "path_prefix",
+        "operations",
+        "forms",
+        "webhooks",
+        "limits",
+        "strip_accept_encoding",
+    ])?;
+    if let Some(role) = members.get("role") {
+        role.choice([("watch", ())]);
+    }
+    let strip = members.get("strip_accept_encoding");
+    Some(Config {
+        operations: operation::operations(field, &members),
+        forms: members.get("forms").map(form::forms).unwrap_or_default(),
+        webhooks: webhook::webhooks(members.require("webhooks", field), env).into(),
+        limits: members.get("limits").map_or_else(Limits::default, limits),
+        strip_accept_encoding: strip.and_then(Field::flag).unwrap_or(true),
+    })
+}
+
+fn limits(field: &Field<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(members) = field.object(&["max_body_bytes", "memory_bytes"]) else {
+        return limits;
+    };
+    let bytes = |name, range| {
+        let bytes = members.get(name)?.integer(range)?;
+        usize::try_from(bytes).ok()
+    };
+    if let Some(bytes) = bytes("max_body_bytes", BODY_BYTES) {
+        limits.max_body_bytes = bytes;
+    }
+    if let Some(bytes) = bytes("memory_bytes", MEMORY_BYTES) {
+        limits.memory_bytes = bytes;
+    }
+    if limits.memory_bytes < limits.max_body_bytes {
+        field.fault(format_args!(
+            "memory_bytes ({}) must not be smaller than max_body_bytes ({})",
+            limits.memory_bytes, limits.max_body_bytes
+        ));
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! `forms:` of the configuration.
+
+use super::read::Field;
+use crate::form::{Alias, Field as FormField, FieldType, Fields, Form, FormKey, Forms};
+
+pub(super) fn forms(list: &Field<'_>) -> Forms {
+    let mut forms = Forms::default();
+    for item in list.items() {
+        let Some((key, form)) = form(&item) else {
+            continue;
+        };
+        if forms.add(key, form).is_err() {
+            item.fault("this form (app_id and entry_id) was described before; describe it once");
+        }
+    }
+    forms
+}
+
+fn form(field: &Field<'_>) -> Option<(FormKey, Form)> {
+    let members = field.object(&["app_id", "entry_id", "name", "fields"])?;
+    let required = |name| members.require(name, field).and_then(Field::name);
+    let (app_id, entry_id) = (required("app_id"), required("entry_id"));
+    let form = Form {
+        name: members.get("name").and_then(Field::text).map(Into::into),
+        fields: members.get("fields").map(fields).unwrap_or_default(),
+    };
+    let key = FormKey { app_id: app_id?.into(), entry_id: entry_id?.into() };
+    Some((key, form))
+}
+
+/// `{app_id, entry_id}`, as a webhook names a form.
+pub(super) fn key(field: &Field<'_>) -> Option<FormKey> {
+    let members = field.object(&["app_id", "entry_id"])?;
+    let required = |name| members.require(name, field).and_then(Field::name);
+    let (app_id, entry_id) = (required("app_id"), required("entry_id"));
+    Some(FormKey { app_id: app_id?.into(), entry_id: entry_id?.into() })
+}
+
+fn fields(list: &Field<'_>) -> Fields {
+    let fields = list.items().iter().filter_map(one_field).collect();
+    Fields::new(fields).unwrap_or_else(|errors| {
+        errors.iter().for_each(|error| list.fault(error));
+        Fields::default()
+    })
+}
+
+fn one_field(field: &Field<'_>) -> Option<FormField> {
+    let members = field.object(&["id", "alias", "type", "label", "items"])?;
+    let id = members.require("id", field).and_then(Field::name);
+    let alias = members.get("alias").and_then(|alias| alias.parsed(Alias::parse));
+    let field_type = members.get("type").and_then(|field_type| {
+        field_type.parsed(|name| FieldType::parse(name).ok_or_else(unknown_type))
+    });
+    // The label is for people; it is checked here and shown elsewhere.
+    members.get("label").and_then(Field::text);
+    let items = members.get("items");
+    if let Some(items) = items
+        && !field_type.is_some_and(FieldType::has_rows)
+    {
+        items.fault("only a field of type subform has items");
+    }
+    Some(FormField {
+        id: id?.into(),
+        alias,
+        field_type,
+        rows: items.map(fields).unwrap_or_default(),
+    })
+}
+
+fn unknown_type() -> String {
+    let names = FieldType::ALL.into_iter().chain(FieldType::WITHOUT_DATA);
+    let names: Vec<_> = names.collect();
+    format!("must be one of {}", names.join(", "))
+}

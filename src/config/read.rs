@@ -1,0 +1,276 @@
+//! Reading a configuration so that every fault is found at once, each with the path of its field.
+
+use crate::json::{Kind, Value};
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The longest part of a wrong value that an error repeats.
+const SHOWN_CHARS: usize = 80;
+
+/// A fault in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The field, such as `webhooks[0].url`; empty for the whole.
+    pub path: String,
+    /// The wrong value and what is allowed.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+/// The faults found so far.
+#[derive(Debug, Default)]
+pub(super) struct Faults(RefCell<Vec<Fault>>);
+
+impl Faults {
+    fn add(&self, path: &str, message: String) {
+        self.0.borrow_mut().push(Fault { path: path.to_owned(), message });
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Fault> {
+        self.0.into_inner()
+    }
+}
+
+/// A value of the configuration and where it stands.
+#[derive(Clone)]
+pub(super) struct Field<'d> {
+    value: Value<'d>,
+    path: String,
+    faults: &'d Faults,
+}
+
+impl<'d> Field<'d> {
+    pub(super) fn root(value: Value<'d>, faults: &'d Faults) -> Self {
+        Field { value, path: String::new(), faults }
+    }
+
+    /// Adds a fault of this field.
+    pub(super) fn fault(&self, message: impl fmt::Display) {
+        self.faults.add(&self.path, message.to_string());
+    }
+
+    /// Adds a fault that shows the wrong value.
+    pub(super) fn wrong(&self, allowed: impl fmt::Display) {
+        let raw = self.value.raw();
+        let shown: String = raw.chars().take(SHOWN_CHARS).collect();
+        let dots = if shown.len() < raw.len() { "..." } else { "" };
+        self.fault(format_args!("{shown}{dots}: {allowed}"));
+    }
+
+    /// Whether it is a JSON object.
+    pub(super) fn is_object(&self) -> bool {
+        self.value.kind() == Kind::Object
+    }
+
+    /// Whether it is a JSON array.
+    pub(super) fn is_list(&self) -> bool {
+        self.value.kind() == Kind::Array
+    }
+
+    /// An object whose members all have one of these names.
+    pub(super) fn object(&self, known: &'static [&'static str]) -> Option<Members<'d>> {
+        if !self.is_object() {
+            self.wrong("must be an object");
+            return None;
+        }
+        let members = self.members();
+        for member in &members {
+            if !known.contains(&member.name.as_str()) {
+                let known = known.join(", ");
+                member.field.fault(format_args!("unknown key; known here are {known}"));
+            }
+        }
+        Some(Members(members))
+    }
+
+    /// The members of an object of any names, duplicates being faults; none for other kinds.
+    pub(super) fn members(&self) -> Vec<Member<'d>> {
+        let mut members: Vec<Member<'d>> = Vec::new();
+        for (name, value) in self.value.members() {
+            let Some(name) = name.decode() else {
+                self.fault("a key has a lone surrogate in it");
+                continue;
+            };
+            let path = match self.path.as_str() {
+                "" => name.to_string(),
+                path => format!("{path}.{name}"),
+            };
+            let field = Field { value, path, faults: self.faults };
+            if members.iter().any(|member| member.name == name) {
+                field.fault("given twice; give it once");
+                continue;
+            }
+            members.push(Member { name: name.into_owned(), field });
+        }
+        members
+    }
+
+    /// The items of an array.
+    pub(super) fn items(&self) -> Vec<Field<'d>> {
+        if self.value.kind() != Kind::Array {
+            self.wrong("must be a list");
+            return Vec::new();
+        }
+        let items = self.value.items().enumerate();
+        let items = items.map(|(position, value)| Field {
+            value,
+            path: format!("{}[{position}]", self.path),
+            faults: self.faults,
+        });
+        items.collect()
+    }
+
+    /// A text.
+    pub(super) fn text(&self) -> Option<String> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.wrong("must be a string");
+        }
+        text.map(Into::into)
+    }
+
+    /// A text that no fault may repeat.
+    pub(super) fn secret_text(&self) -> Option<String> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.fault("must be a string");
+        }
+        text.map(Into::into)
+    }
+
+    /// The content of a string, or a number, `true`, `false` or `null` as it is written.
+    pub(super) fn scalar(&self) -> Option<String> {
+        match self.value.kind() {
+            Kind::String => self.text(),
+            Kind::Object | Kind::Array => {
+                self.wrong("must be a string, a number, true or false");
+                None
+            }
+            _ => Some(self.value.raw().to_owned()),
+        }
+    }
+
+    /// A text that is not empty.
+    pub(super) fn name(&self) -> Option<String> {
+        let text = self.text()?;
+        if text.is_empty() {
+            self.wrong("must not be empty");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self.value.kind() {
+            Kind::True => Some(true),
+            Kind::False => Some(false),
+            _ => {
+                self.wrong("must be true or false");
+                None
+            }
+        }
+    }
+
+    /// A whole number. It may be written `5.0`, as it arrives from a protobuf `Struct`.
+    pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = match self.value.kind() {
+            Kind::Number => self.value.raw().parse::<f64>().ok(),
+            _ => None,
+        };
+        let (low, high) = (*range.start(), *range.end());
+        let whole = number.filter(|number| {
+            number.fract() == 0.0 && (f64::from(low)..=f64::from(high)).contains(number)
+        });
+        if whole.is_none() {
+            self.wrong(format_args!("must be a whole number from {low} to {high}"));
+        }
+        // In range and whole, as was just checked.
+        whole.map(|number| number as u32)
+    }
+
+    /// A duration such as `2s`, `500ms` or `1m 30s`.
+    pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let text = self.text()?;
+        let shown = |duration: &Duration| humantime::format_duration(*duration).to_string();
+        let (low, high) = (shown(range.start()), shown(range.end()));
+        match humantime::parse_duration(&text) {
+            Ok(duration) if range.contains(&duration) => Some(duration),
+            Ok(_) => {
+                self.wrong(format_args!("must be from {low} to {high}"));
+                None
+            }
+            Err(_) => {
+                self.wrong(format_args!(
+                    "must be a duration from {low} to {high}, such as \"2s\", \"500ms\" or \"1m 30s\""
+                ));
+                None
+            }
+        }
+    }
+
+    /// One of some names.
+    pub(super) fn choice<T: Copy, const N: usize>(&self, choices: [(&str, T); N]) -> Option<T> {
+        let text = self.text()?;
+        let found = choices.iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            let names = choices.map(|(name, _)| name).join(", ");
+            self.wrong(format_args!("must be one of {names}"));
+        }
+        found.map(|(_, choice)| *choice)
+    }
+
+    /// A text that `parse` understands.
+    pub(super) fn parsed<T, E: fmt::Display>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(&self.text()?) {
+            Ok(parsed) => Some(parsed),
+            Err(error) => {
+                self.wrong(error);
+                None
+            }
+        }
+    }
+}
+
+/// A member of an object of the configuration.
+pub(super) struct Member<'d> {
+    pub(super) name: String,
+    pub(super) field: Field<'d>,
+}
+
+/// The members of an object whose names are known.
+pub(super) struct Members<'d>(Vec<Member<'d>>);
+
+impl<'d> Members<'d> {
+    /// The member with this name, unless it is missing or null.
+    pub(super) fn get(&self, name: &str) -> Option<&Field<'d>> {
+        let member = self.0.iter().find(|member| member.name == name)?;
+        Some(&member.field).filter(|field| field.value.kind() != Kind::Null)
+    }
+
+    /// The member with this name; its absence is a fault of `parent`.
+    pub(super) fn require(&self, name: &str, parent: &Field<'d>) -> Option<&Field<'d>> {
+        let found = self.get(name);
+        if found.is_none() {
+            let missing = match parent.path.as_str() {
+                "" => name.to_owned(),
+                path => format!("{path}.{name}"),
+            };
+            parent.faults.add(&missing, "is required".to_owned());
+        }
+        found
+    }
+}

@@ -1,0 +1,20 @@
+//! From a payload to an answer of the target server.
+//!
+//! The courier is a state machine over `Host`: it is told what happened and says what to send
+//! next. It knows nothing of API calls and forms.
+
+mod courier;
+mod push;
+mod request;
+mod schedule;
+mod target;
+mod verdict;
+mod webhook;
+
+pub use courier::Courier;
+pub use push::{Message, Push, PushId};
+pub use request::RESERVED_HEADERS;
+pub use schedule::Schedule;
+pub use target::{EGRESS_CLUSTER, Target, TargetError};
+pub use verdict::{Cause, Verdict};
+pub use webhook::{FormFilter, Webhook};

@@ -1,0 +1,90 @@
+//! One push: a payload on its way to one webhook.
+
+use crate::capture::{Op, Reservation};
+use crate::host::{Host, UnixMillis};
+use std::fmt;
+use std::rc::Rc;
+
+/// A push's id, a random UUID. It stays the same over all attempts, so that a receiver can tell a
+/// repeated push from a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PushId(Box<str>);
+
+impl PushId {
+    /// A new id.
+    pub fn random(host: &impl Host) -> Self {
+        let mut bytes = [0; 16];
+        host.random(&mut bytes);
+        PushId(uuid_v4(u128::from_be_bytes(bytes)).into())
+    }
+
+    /// The id as it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// RFC 9562 section 5.4.
+fn uuid_v4(random: u128) -> String {
+    const VERSION: u128 = 0x4 << 76;
+    const VARIANT: u128 = 0b10 << 62;
+    let bits = random & !(0xf << 76) & !(0b11 << 62) | VERSION | VARIANT;
+    let part = |shift: u32, digits: u32| (bits >> shift) & ((1 << (4 * digits)) - 1);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        part(96, 8),
+        part(80, 4),
+        part(64, 4),
+        part(48, 4),
+        part(0, 12)
+    )
+}
+
+impl fmt::Display for PushId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What all pushes of one event have in common.
+#[derive(Debug)]
+pub struct Message {
+    /// The payload.
+    pub body: Vec<u8>,
+    /// Headers of the API call that go along.
+    pub trace: Vec<(&'static str, Box<str>)>,
+    /// What happened.
+    pub op: Op,
+    /// The bytes are accounted for.
+    pub reservation: Reservation,
+}
+
+/// A message that has to reach one webhook.
+#[derive(Debug)]
+pub struct Push {
+    /// Its id.
+    pub id: PushId,
+    /// What is sent.
+    pub message: Rc<Message>,
+    /// When the change was seen.
+    pub accepted: UnixMillis,
+    /// Attempts that failed by the target's fault or were answered.
+    pub attempts: u32,
+    /// The bytes it takes beside its message are accounted for.
+    pub reservation: Reservation,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_4() {
+        assert_eq!(uuid_v4(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid_v4(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(
+            uuid_v4(0x4d1d1504_b885_439e_b79e_f10032ce3eed),
+            "4d1d1504-b885-439e-b79e-f10032ce3eed"
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! A webhook as the operator configured it.
+
+use super::{Schedule, Target};
+use crate::capture::Op;
+use crate::form::FormKey;
+use crate::sign::{Scheme, Secret};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A target server and what it wants to be told.
+#[derive(Debug)]
+pub struct Webhook {
+    /// Its name in metrics and logs.
+    pub id: Box<str>,
+    /// Whether anything is pushed to it.
+    pub enabled: bool,
+    /// Where it is.
+    pub target: Target,
+    /// The live secrets, the newest first; empty to push unsigned.
+    pub secrets: Vec<Secret>,
+    /// How pushes are signed.
+    pub signing: Vec<Scheme>,
+    /// The forms it wants.
+    pub forms: FormFilter,
+    /// The kinds of change it wants.
+    pub ops: Vec<Op>,
+    /// Headers of its own, by lowercase name.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    /// How long it may take to answer.
+    pub timeout: Duration,
+    /// When a failed attempt is repeated.
+    pub retry: Schedule,
+    /// How many attempts may be under way at once, per worker.
+    pub max_in_flight: usize,
+}
+
+/// Which forms a webhook wants.
+#[derive(Debug)]
+pub enum FormFilter {
+    /// All of them, known or not.
+    All,
+    /// Only these.
+    Only(HashSet<FormKey>),
+}
+
+impl Webhook {
+    /// Whether it wants to be told of such a change.
+    pub fn wants(&self, op: Op, form: &FormKey) -> bool {
+        let wants_form = match &self.forms {
+            FormFilter::All => true,
+            FormFilter::Only(forms) => forms.contains(form),
+        };
+        self.enabled && wants_form && self.ops.contains(&op)
+    }
+}

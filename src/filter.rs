@@ -1,0 +1,10 @@
+//! Envoy's callbacks, handed on to the pipeline.
+//!
+//! A stream only copies what passes and leaves it in the inbox; reading it and sending pushes is
+//! the root's work, so that it is not done while the API call waits.
+
+mod inbox;
+mod root;
+mod watch;
+
+pub(crate) use root::Root;

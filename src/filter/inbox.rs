@@ -1,0 +1,29 @@
+//! Between the streams of a worker and its root.
+
+use crate::capture::{Captured, Miss};
+use std::cell::{Cell, RefCell};
+
+/// What a stream hands over when its call is over.
+pub(super) type Finished = Result<Captured, Miss>;
+
+/// Finished calls that the root has not read yet. Bounded by the budget that their bodies take
+/// from; each entry is one API call of this worker since its last wake.
+#[derive(Default)]
+pub(super) struct Inbox {
+    finished: RefCell<Vec<Finished>>,
+    is_woken: Cell<bool>,
+}
+
+impl Inbox {
+    /// Adds a call. True if the root has to be woken: it is asked once until it looks.
+    pub(super) fn put(&self, call: Finished) -> bool {
+        self.finished.borrow_mut().push(call);
+        !self.is_woken.replace(true)
+    }
+
+    /// Takes out all calls.
+    pub(super) fn take(&self) -> Vec<Finished> {
+        self.is_woken.set(false);
+        self.finished.take()
+    }
+}

@@ -1,0 +1,122 @@
+//! A stream context: one API call. It looks, and touches nothing but `accept-encoding`.
+
+use super::inbox::Finished;
+use super::root::Shared;
+use crate::capture::{Exchange, Head, is_encoded};
+use crate::host::Host;
+use crate::host::wasm::{Envoy, chunk, header};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+use std::rc::Rc;
+
+/// An API call. What is not watched has no exchange, and costs no more than that.
+pub(super) struct Watch {
+    shared: Rc<Shared>,
+    exchange: Option<Exchange>,
+}
+
+impl Watch {
+    pub(super) fn new(shared: Rc<Shared>) -> Self {
+        Watch { shared, exchange: None }
+    }
+
+    /// The response is complete. Envoy says so in one of three ways, or in none.
+    fn finish(&mut self) {
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
+        match exchange.finish(Envoy.now()) {
+            Ok(captured) => self.hand_over(Ok(captured)),
+            Err(Some(miss)) => self.hand_over(Err(miss)),
+            Err(None) => {}
+        }
+    }
+
+    fn hand_over(&self, call: Finished) {
+        if self.shared.inbox.put(call) {
+            self.shared.wake_root();
+        }
+    }
+}
+
+impl Context for Watch {}
+
+impl HttpContext for Watch {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let config = &self.shared.config;
+        let request = |name: &str| header(MapType::HttpRequestHeaders, name);
+        let (Some(method), Some(path)) = (request(":method"), request(":path")) else {
+            return Action::Continue;
+        };
+        let Some(matched) = config.operations.find(&method, &path) else {
+            return Action::Continue;
+        };
+        let limit = config.limits.max_body_bytes;
+        self.exchange = Some(Exchange::begin(matched, limit, &self.shared.budget, request));
+        if config.strip_accept_encoding {
+            // A body that comes compressed could not be read.
+            let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "accept-encoding");
+        }
+        Action::Continue
+    }
+
+    fn on_http_request_body(&mut self, size: usize, _: bool) -> Action {
+        if let Some(exchange) = &mut self.exchange
+            && size > 0
+            && exchange.request().make_room(size)
+        {
+            exchange.request().append(chunk(BufferType::HttpRequestBody, size));
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, is_end: bool) -> Action {
+        let Some(exchange) = &mut self.exchange else {
+            return Action::Continue;
+        };
+        let response = |name| header(MapType::HttpResponseHeaders, name);
+        let status = response(":status");
+        let coding = response("content-encoding");
+        exchange.response_head(Head {
+            status: status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()),
+            is_local: is_local_reply(),
+            is_encoded: coding.is_some_and(|coding| is_encoded(&coding)),
+        });
+        if is_end {
+            self.finish();
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, is_end: bool) -> Action {
+        if let Some(exchange) = &mut self.exchange
+            && size > 0
+            && exchange.response().make_room(size)
+        {
+            exchange.response().append(chunk(BufferType::HttpResponseBody, size));
+        }
+        if is_end {
+            self.finish();
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.finish();
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        // The stream is over. If none of the ends of a response was seen, it was cut off.
+        if let Some(miss) = self.exchange.take().and_then(Exchange::abort) {
+            self.hand_over(Err(miss));
+        }
+    }
+}
+
+/// Whether the response that begins was made by Envoy and not by the platform.
+fn is_local_reply() -> bool {
+    let details = hostcalls::get_property(vec!["response", "code_details"]);
+    matches!(details, Ok(Some(details)) if details != b"via_upstream")
+}

@@ -1,0 +1,156 @@
+//! What the logic needs from the world: a clock, randomness, callouts, one timer, counters.
+//!
+//! Everything else in this crate is written against [`Host`], so that the same code runs in Envoy
+//! (`host/wasm.rs`) and in a simulated gateway in the tests. Log lines go through the `log` crate.
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
+
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(pub u64);
+
+/// 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can write.
+const LAST_RFC_3339: u64 = 253_402_300_799_999;
+
+impl UnixMillis {
+    /// This point plus a duration, at most the end of time.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        UnixMillis(self.0.saturating_add(millis))
+    }
+
+    /// How long it is from `earlier` until this point; zero if that is not in the past.
+    pub fn since(self, earlier: UnixMillis) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole seconds since the epoch.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Reads a UTC time such as `2017-10-20T22:41:51.430Z`.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let time = humantime::parse_rfc3339(text).ok()?;
+        let millis = time.duration_since(UNIX_EPOCH).ok()?.as_millis();
+        u64::try_from(millis).ok().map(UnixMillis)
+    }
+}
+
+/// Writes RFC 3339 with milliseconds, as the platform does.
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = Duration::from_millis(self.0.min(LAST_RFC_3339));
+        match UNIX_EPOCH.checked_add(shown) {
+            Some(time) => humantime::format_rfc3339_millis(time).fmt(f),
+            None => f.write_str("9999-12-31T23:59:59.999Z"),
+        }
+    }
+}
+
+/// Names a callout that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CalloutId(pub u32);
+
+/// An HTTP request that the gateway is asked to send.
+#[derive(Debug)]
+pub struct Callout<'a> {
+    /// The gateway's cluster to send it to.
+    pub cluster: &'a str,
+    /// Pseudo-headers and headers.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// The body.
+    pub body: &'a [u8],
+    /// How long to wait for the whole answer; not zero.
+    pub timeout: Duration,
+}
+
+/// Why the gateway did not send a callout. No answer will follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalloutError {
+    /// There is no cluster with that name (or the request is not one).
+    UnknownCluster,
+    /// The gateway could not take it on: no healthy host, or a circuit breaker is open.
+    Overflow,
+}
+
+/// What came back for a callout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An HTTP answer: from the target, or made by the gateway in its place.
+    Answer(Answer),
+    /// The answer broke off, or was larger than the gateway takes.
+    Broken,
+}
+
+/// An HTTP answer to a callout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code; 0 if it could not be read.
+    pub status: u16,
+    /// What the egress listener says about how the exchange went, if it went through one.
+    pub egress: Option<EgressReport>,
+}
+
+/// The headers that the egress listener puts on every answer, its own included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EgressReport {
+    /// Envoy's `%RESPONSE_FLAGS%`.
+    pub flags: String,
+    /// Envoy's `%RESPONSE_CODE_DETAILS%`.
+    pub details: String,
+    /// Envoy's `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
+    pub transport_failure: String,
+}
+
+/// Names a counter that the host keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CounterId(pub u32);
+
+/// The world.
+pub trait Host {
+    /// The time on the wall clock. It may jump either way.
+    fn now(&self) -> UnixMillis;
+
+    /// Fills the buffer with unpredictable bytes.
+    fn random(&self, bytes: &mut [u8]);
+
+    /// Sends a callout; its [`Reply`] comes back later under the same id.
+    ///
+    /// # Errors
+    /// The callout was not sent.
+    fn call(&self, callout: Callout<'_>) -> Result<CalloutId, CalloutError>;
+
+    /// Asks to be woken once after this long, or not at all. Replaces what was asked before.
+    fn set_timer(&self, after: Option<Duration>);
+
+    /// Makes a counter known. The same name gives the same counter, whoever asks.
+    fn counter(&self, name: &str) -> CounterId;
+
+    /// Adds to a counter.
+    fn count(&self, counter: CounterId, by: u32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_written_as_the_platform_writes_them() {
+        let time = UnixMillis::parse_rfc3339("2026-05-12T08:45:09.018Z").unwrap();
+        assert_eq!(time, UnixMillis(1_778_575_509_018));
+        assert_eq!(time.to_string(), "2026-05-12T08:45:09.018Z");
+        assert_eq!(UnixMillis::parse_rfc3339("1969-12-31T23:59:59Z"), None);
+    }
+
+    #[test]
+    fn the_end_of_time_can_be_written() {
+        assert_eq!(UnixMillis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(UnixMillis(u64::MAX).after(Duration::MAX), UnixMillis(u64::MAX));
+    }
+}

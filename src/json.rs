@@ -1,0 +1,222 @@
+//! Foreign JSON, read once and left where it is.
+//!
+//! A body becomes a flat list of spans over its own text, so numbers keep their digits, strings
+//! keep lone surrogates, and duplicate keys stay visible: all of which a tree of decoded values
+//! loses. Strict RFC 8259, bounded in depth. It knows nothing of forms, webhooks or Envoy.
+
+mod pointer;
+mod scan;
+mod text;
+
+pub use pointer::{Pointer, PointerError};
+pub use scan::{MAX_DEPTH, ParseError};
+pub use text::Text;
+
+use std::borrow::Cow;
+
+/// What a JSON value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// A number; [`Value::raw`] has its digits as they were sent.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+/// One value in the list. Children follow their container; an object's children are key, value,
+/// key, value.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    kind: Kind,
+    /// Only of strings: the text holds at least one backslash.
+    escaped: bool,
+    start: u32,
+    end: u32,
+    /// How many nodes this value is made of, itself included.
+    size: u32,
+}
+
+/// A parsed JSON text.
+#[derive(Debug)]
+pub struct Document<'t> {
+    text: &'t str,
+    nodes: Vec<Node>,
+}
+
+impl<'t> Document<'t> {
+    /// Parses a whole JSON text.
+    ///
+    /// # Errors
+    /// Anything but exactly one RFC 8259 value in valid UTF-8, nested at most [`MAX_DEPTH`] deep
+    /// and smaller than 4 GiB.
+    pub fn parse(bytes: &'t [u8]) -> Result<Self, ParseError> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| ParseError { offset: error.valid_up_to(), expected: "UTF-8 text" })?;
+        Ok(Document { text, nodes: scan::nodes(text)? })
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Value<'_> {
+        Value { text: self.text, nodes: &self.nodes }
+    }
+}
+
+/// A value inside a [`Document`].
+#[derive(Clone, Copy)]
+pub struct Value<'d> {
+    text: &'d str,
+    /// This value's node and all that follow it in the document.
+    nodes: &'d [Node],
+}
+
+impl<'d> Value<'d> {
+    fn node(&self) -> Node {
+        // A `Value` is only made for an existing node; the fallback keeps a mistake here harmless.
+        self.nodes.first().copied().unwrap_or(Node {
+            kind: Kind::Null,
+            escaped: false,
+            start: 0,
+            end: 0,
+            size: 1,
+        })
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.node().kind
+    }
+
+    /// Its text, exactly as it was sent.
+    pub fn raw(&self) -> &'d str {
+        let node = self.node();
+        self.text.get(node.start as usize..node.end as usize).unwrap_or_default()
+    }
+
+    /// The content of a string; `None` for every other kind.
+    pub fn string(&self) -> Option<Text<'d>> {
+        let node = self.node();
+        (node.kind == Kind::String).then(|| {
+            let raw = self.raw();
+            let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+            Text::new(inner, node.escaped)
+        })
+    }
+
+    /// The content of a string as Rust text; `None` for every other kind and for a string that
+    /// holds a lone surrogate.
+    pub fn as_str(&self) -> Option<Cow<'d, str>> {
+        self.string()?.decode()
+    }
+
+    /// The members of an object in the order they were sent, duplicates included; nothing for
+    /// every other kind.
+    pub fn members(&self) -> impl Iterator<Item = (Text<'d>, Value<'d>)> + use<'d> {
+        let mut children = self.children(Kind::Object);
+        std::iter::from_fn(move || {
+            let key = children.next()?.string()?;
+            Some((key, children.next()?))
+        })
+    }
+
+    /// The items of an array; nothing for every other kind.
+    pub fn items(&self) -> impl Iterator<Item = Value<'d>> + use<'d> {
+        self.children(Kind::Array)
+    }
+
+    /// The member of an object with this name. Of duplicates the last, as in JavaScript.
+    pub fn get(&self, name: &str) -> Option<Value<'d>> {
+        self.members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value)
+    }
+
+    fn children(&self, kind: Kind) -> Children<'d> {
+        let node = self.node();
+        let nodes = match self.nodes.get(1..node.size as usize) {
+            Some(nodes) if node.kind == kind => nodes,
+            _ => &[],
+        };
+        Children { text: self.text, nodes }
+    }
+}
+
+/// The values directly inside a container.
+struct Children<'d> {
+    text: &'d str,
+    nodes: &'d [Node],
+}
+
+impl<'d> Iterator for Children<'d> {
+    type Item = Value<'d>;
+
+    fn next(&mut self) -> Option<Value<'d>> {
+        let size = self.nodes.first()?.size as usize;
+        let (nodes, rest) = self.nodes.split_at_checked(size)?;
+        self.nodes = rest;
+        Some(Value { text: self.text, nodes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_and_items_are_found_at_every_depth() {
+        let text = br#"{"a":[1,{"b":"x","b":"y"},[]],"c":null}"#;
+        let document = Document::parse(text).unwrap();
+        let root = document.root();
+        let names: Vec<_> = root.members().map(|(key, _)| key.decode().unwrap()).collect();
+        assert_eq!(names, ["a", "c"]);
+        let items: Vec<_> = root.get("a").unwrap().items().map(|v| v.raw()).collect();
+        assert_eq!(items, ["1", r#"{"b":"x","b":"y"}"#, "[]"]);
+    }
+
+    #[test]
+    fn of_duplicate_members_the_last_counts() {
+        let document = Document::parse(br#"{"a":1,"\u0061":2}"#).unwrap();
+        assert_eq!(document.root().get("a").unwrap().raw(), "2");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_has_no_members_and_no_items() {
+        let document = Document::parse(br#"[{"a":1}]"#).unwrap();
+        assert_eq!(document.root().members().count(), 0);
+        let object = document.root().items().next().unwrap();
+        assert_eq!(object.items().count(), 0);
+    }
+}
+
+/// Generated JSON texts for property tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use proptest::prelude::*;
+
+    /// A text with odd spacing, escapes, duplicate names and numbers of every form.
+    pub(crate) fn document() -> impl Strategy<Value = String> {
+        let string = prop_oneof![
+            "\"[a-z_0-9]{0,8}\"",
+            any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+            "\"(\\\\u00[0-7][0-9a-fA-F]|\\\\/|\\\\n|[0-9])\"",
+        ];
+        let number = "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,8})?([eE][+-]?[0-9]{1,2})?";
+        let leaf = prop_oneof![Just("null".into()), Just("true".into()), number, string.clone()];
+        leaf.prop_recursive(4, 48, 6, move |inner| {
+            let member = (string.clone(), inner.clone()).prop_map(|(k, v)| format!("{k} :{v}"));
+            prop_oneof![
+                proptest::collection::vec(inner, 0..6)
+                    .prop_map(|v| format!("[{}]", v.join(" ,\n"))),
+                proptest::collection::vec(member, 0..6)
+                    .prop_map(|v| format!("{{\t{}}}", v.join(", "))),
+            ]
+        })
+    }
+}

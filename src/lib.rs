@@ -1,0 +1,41 @@
+//! Formhook: a proxy-wasm filter that watches the API of a form platform in Envoy and pushes a
+//! signed webhook for every record that is changed through it.
+//!
+//! The way of the data, in the order of the modules:
+//! `filter` (Envoy's callbacks) → `capture` → `payload` → `sign` → `delivery`.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
+
+pub mod capture;
+pub mod config;
+pub mod delivery;
+pub mod form;
+pub mod host;
+pub mod json;
+pub mod metrics;
+pub mod payload;
+pub mod pipeline;
+pub mod sign;
+pub mod token;
+
+#[cfg(target_arch = "wasm32")]
+mod filter;
+
+#[cfg(target_arch = "wasm32")]
+#[allow(missing_docs)] // the macro's own entry point
+mod entry {
+    proxy_wasm::main! {{
+        proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+        proxy_wasm::set_root_context(|_| Box::new(crate::filter::Root::default()));
+    }}
+}

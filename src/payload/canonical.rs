@@ -1,0 +1,221 @@
+//! The canonical writer: compact, members sorted at every level, strings and numbers as
+//! ECMAScript's `JSON.stringify` writes them (RFC 8785 section 3.2).
+//!
+//! One rule differs from RFC 8785, and only for names that are array indexes: a JavaScript object
+//! holds those first and in numeric order, whatever order they are inserted in, so a receiver
+//! that re-serialises would move them. Here they stand where JavaScript puts them.
+
+use super::number;
+use crate::json::{Document, Kind, ParseError, Text, Value};
+use std::cmp::Ordering;
+
+/// The largest array index of ECMAScript, 2^32 - 2.
+const MAX_ARRAY_INDEX: u32 = u32::MAX - 1;
+
+/// Writes a JSON text in canonical form.
+///
+/// # Errors
+/// A text that is not JSON.
+pub fn canonical(text: &[u8]) -> Result<Vec<u8>, ParseError> {
+    let document = Document::parse(text)?;
+    let mut out = Vec::with_capacity(text.len());
+    value(&mut out, document.root());
+    Ok(out)
+}
+
+pub(super) fn value(out: &mut Vec<u8>, value: Value<'_>) {
+    match value.kind() {
+        Kind::Object => object(out, value.members().collect(), self::value),
+        Kind::Array => array(out, value.items(), self::value),
+        Kind::String => string(out, value.string().unwrap_or(Text::plain(""))),
+        Kind::Number => number::write(out, value.raw()),
+        Kind::Null | Kind::True | Kind::False => out.extend_from_slice(value.raw().as_bytes()),
+    }
+}
+
+/// Writes an array, each item by `write`.
+pub(super) fn array<T>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (position, item) in items.enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+/// Writes an object, each member's content by `write`. Of members with the same name the last is
+/// written, as JavaScript reads them.
+pub(super) fn object<'d, T>(
+    out: &mut Vec<u8>,
+    mut members: Vec<(Text<'d>, T)>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    // Platforms mostly send their members in order; the stable sort then does next to nothing.
+    members.sort_by(|(a, _), (b, _)| order(a, b));
+    out.push(b'{');
+    let mut first = true;
+    let mut members = members.into_iter().peekable();
+    while let Some((name, content)) = members.next() {
+        if members.peek().is_some_and(|(next, _)| order(&name, next).is_eq()) {
+            continue;
+        }
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        string(out, name);
+        out.push(b':');
+        write(out, content);
+    }
+    out.push(b'}');
+}
+
+pub(super) fn string(out: &mut Vec<u8>, text: Text<'_>) {
+    out.push(b'"');
+    if text.is_escaped() {
+        for unit in char::decode_utf16(text.units()) {
+            match unit {
+                Ok(character) => escape(out, character),
+                Err(lone) => {
+                    let unit = lone.unpaired_surrogate();
+                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                }
+            }
+        }
+    } else {
+        // A valid JSON string without a backslash holds nothing that has to be escaped.
+        out.extend_from_slice(text.raw().as_bytes());
+    }
+    out.push(b'"');
+}
+
+/// Writes Rust text as a JSON string.
+pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for character in text.chars() {
+        escape(out, character);
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, character: char) {
+    match character {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\u{8}' => out.extend_from_slice(b"\\b"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\u{c}' => out.extend_from_slice(b"\\f"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        control @ '\0'..'\u{20}' => {
+            out.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes());
+        }
+        other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+fn order(a: &Text<'_>, b: &Text<'_>) -> Ordering {
+    match (array_index(a), array_index(b)) {
+        (None, None) => a.compare(b),
+        (Some(a), Some(b)) => a.cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+    }
+}
+
+fn array_index(name: &Text<'_>) -> Option<u32> {
+    // Most names are not numbers: look at one byte first. An escape may hide a digit.
+    match name.raw().as_bytes().first()? {
+        b'0'..=b'9' | b'\\' => {}
+        _ => return None,
+    }
+    let name = name.decode()?;
+    if !name.bytes().all(|byte| byte.is_ascii_digit()) || (name.len() > 1 && name.starts_with('0'))
+    {
+        return None;
+    }
+    name.parse().ok().filter(|index| *index <= MAX_ARRAY_INDEX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(text: &str) -> String {
+        String::from_utf8(canonical(text.as_bytes()).unwrap()).unwrap()
+    }
+
+    /// What another parser reads; `0` and `0.0` are the same number to it after this.
+    fn read_by_serde_json(text: &str) -> Option<serde_json::Value> {
+        fn unified(value: serde_json::Value) -> serde_json::Value {
+            use serde_json::Value::{Array, Number, Object};
+            match value {
+                Number(number) => number.as_f64().into(),
+                Array(items) => items.into_iter().map(unified).collect(),
+                Object(members) => members.into_iter().map(|(k, v)| (k, unified(v))).collect(),
+                other => other,
+            }
+        }
+        serde_json::from_str(text).ok().map(unified)
+    }
+
+    #[test]
+    fn the_example_of_rfc_8785_section_3_2_2_is_written_as_there() {
+        let input = r#"{
+            "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+            "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+            "literals": [null, true, false]
+        }"#;
+        // 333333333.33333329 is the one number there that a double would change.
+        let expected = r#"{"literals":[null,true,false],"numbers":[333333333.33333329,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}"#;
+        assert_eq!(written(input), expected);
+    }
+
+    #[test]
+    fn names_sort_as_in_rfc_8785_section_3_2_3() {
+        let input = r#"{"\u20ac":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew Letter Dalet With Dagesh","\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"}"#;
+        let expected = "{\"\\r\":\"Carriage Return\",\"\u{80}\":\"Control\",\"ö\":\"Latin Small Letter O With Diaeresis\",\"€\":\"Euro Sign\",\"😀\":\"Emoji: Grinning Face\",\"\u{fb33}\":\"Hebrew Letter Dalet With Dagesh\"}";
+        assert_eq!(written(input), expected);
+    }
+
+    #[test]
+    fn array_indexes_stand_first_and_in_numeric_order() {
+        assert_eq!(
+            written(r#"{"a":0,"10":0,"9":0,"-1":0,"01":0,"4294967295":0,"4294967294":0," ":0}"#),
+            r#"{"9":0,"10":0,"4294967294":0," ":0,"-1":0,"01":0,"4294967295":0,"a":0}"#
+        );
+    }
+
+    #[test]
+    fn of_duplicate_names_the_last_is_written() {
+        assert_eq!(written(r#"{"b":1,"a":2,"b":3,"\u0061":4}"#), r#"{"a":4,"b":3}"#);
+    }
+
+    #[test]
+    fn lone_surrogates_stay_escaped() {
+        assert_eq!(
+            written(r#"["\uD800","\udc00x","\ud83d\ud83d\ude00"]"#),
+            r#"["\ud800","\udc00x","\ud83d😀"]"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn canonical_bytes_are_canonical_already(text in crate::json::testing::document()) {
+            let once = canonical(text.as_bytes()).unwrap();
+            prop_assert_eq!(canonical(&once).unwrap(), once);
+        }
+
+        #[test]
+        fn nothing_is_lost(text in crate::json::testing::document()) {
+            prop_assert_eq!(read_by_serde_json(&text), read_by_serde_json(&written(&text)));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Numbers as ECMAScript writes them (RFC 8785 section 3.2.2.3).
+
+/// Up to this many digits every integer is a double and is written without an exponent.
+const EXACT_DIGITS: usize = 15;
+
+/// Writes a JSON number the way JavaScript would. A number that a double would change keeps the
+/// digits it came with: nothing may be lost on the way through.
+pub(super) fn write(out: &mut Vec<u8>, raw: &str) {
+    if is_plain_integer(raw) {
+        out.extend_from_slice(raw.as_bytes());
+        return;
+    }
+    let double = raw.parse().unwrap_or(f64::NAN);
+    if double.is_finite() {
+        let mut buffer = ryu_js::Buffer::new();
+        let written = buffer.format_finite(double);
+        if Decimal::parse(raw).is_some_and(|sent| Decimal::parse(written) == Some(sent)) {
+            out.extend_from_slice(written.as_bytes());
+            return;
+        }
+    }
+    out.extend_from_slice(raw.as_bytes());
+}
+
+fn is_plain_integer(raw: &str) -> bool {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    digits.len() <= EXACT_DIGITS
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        // JavaScript writes negative zero as `0`.
+        && raw != "-0"
+}
+
+/// A decimal number as text, compared by value and without rounding.
+#[derive(Clone, Copy, Debug)]
+struct Decimal<'n> {
+    negative: bool,
+    integer: &'n str,
+    fraction: &'n str,
+    exponent: i64,
+}
+
+impl<'n> Decimal<'n> {
+    /// `None` if the exponent is beyond any that can be compared.
+    fn parse(number: &'n str) -> Option<Self> {
+        let (number, negative) = match number.strip_prefix('-') {
+            Some(rest) => (rest, true),
+            None => (number, false),
+        };
+        let (digits, exponent) = match number.split_once(['e', 'E']) {
+            Some((digits, exponent)) => (digits, exponent.parse().ok()?),
+            None => (number, 0),
+        };
+        let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        Some(Decimal { negative, integer, fraction, exponent })
+    }
+
+    /// The digits without leading and trailing zeros.
+    fn significant(&self) -> impl Iterator<Item = u8> {
+        let trailing = self.trailing_zeros();
+        let digits = self.integer.len() + self.fraction.len();
+        self.digits().take(digits.saturating_sub(trailing)).skip_while(|digit| *digit == b'0')
+    }
+
+    fn digits(&self) -> impl DoubleEndedIterator<Item = u8> {
+        self.integer.bytes().chain(self.fraction.bytes())
+    }
+
+    fn trailing_zeros(&self) -> usize {
+        self.digits().rev().take_while(|digit| *digit == b'0').count()
+    }
+
+    /// The power of ten of the last significant digit.
+    fn scale(&self) -> Option<i64> {
+        let fraction = i64::try_from(self.fraction.len()).ok()?;
+        let zeros = i64::try_from(self.trailing_zeros()).ok()?;
+        self.exponent.checked_sub(fraction)?.checked_add(zeros)
+    }
+}
+
+impl PartialEq for Decimal<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let zero = |number: &Self| number.significant().next().is_none();
+        match (zero(self), zero(other)) {
+            (true, true) => true,
+            (false, false) => {
+                self.negative == other.negative
+                    && self.scale().is_some()
+                    && self.scale() == other.scale()
+                    && self.significant().eq(other.significant())
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(raw: &str) -> String {
+        let mut out = Vec::new();
+        write(&mut out, raw);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_written_as_javascript_writes_them() {
+        // The right-hand sides were printed by Node's JSON.stringify(JSON.parse(...)).
+        for (sent, expected) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("0e99", "0"),
+            ("1.0", "1"),
+            ("100", "100"),
+            ("1e3", "1000"),
+            ("1E+2", "100"),
+            ("-12.50", "-12.5"),
+            ("0.1", "0.1"),
+            ("1e-7", "1e-7"),
+            ("0.000001", "0.000001"),
+            ("0.0000001", "1e-7"),
+            ("100000000000000000000", "100000000000000000000"),
+            ("1000000000000000000000", "1e+21"),
+            ("1.7976931348623157e308", "1.7976931348623157e+308"),
+            ("5e-324", "5e-324"),
+            ("9007199254740992", "9007199254740992"),
+            ("120.31237", "120.31237"),
+        ] {
+            assert_eq!(written(sent), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_a_double_would_change_keeps_its_digits() {
+        for sent in [
+            "9007199254740993",
+            "-9007199254740993",
+            "12345678901234567890",
+            "0.1000000000000000055",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "123456789012345678.5",
+            "1e99999999999999999999",
+            "3.141592653589793238",
+        ] {
+            assert_eq!(written(sent), sent);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_double_written_shortest_is_kept_in_value(double in any::<f64>().prop_filter("finite", |d| d.is_finite())) {
+            let read: f64 = written(&format!("{double:e}")).parse().unwrap();
+            prop_assert_eq!(read, double);
+        }
+
+        #[test]
+        fn writing_is_idempotent(raw in "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,3})?") {
+            let once = written(&raw);
+            prop_assert_eq!(written(&once), once);
+        }
+    }
+}

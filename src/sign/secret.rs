@@ -1,0 +1,89 @@
+//! The secret that a webhook shares with its receiver.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit};
+use sha2::Sha256;
+use std::fmt;
+
+/// Marks a secret as Base64 of a key, as Standard Webhooks writes secrets.
+const PREFIX: &str = "whsec_";
+
+/// A shared secret. It can be used to sign and not be read: `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct Secret {
+    text: Box<str>,
+    /// Keyed once; a signature starts from a copy.
+    hmac: Hmac<Sha256>,
+}
+
+/// Why a text is not a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretError {
+    /// There is nothing in it.
+    Empty,
+    /// What follows `whsec_` is not Base64.
+    Base64,
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SecretError::Empty => "the secret is empty; leave it out to push unsigned",
+            SecretError::Base64 => "a secret that begins with `whsec_` must go on with Base64",
+        })
+    }
+}
+
+impl Secret {
+    /// Takes a secret: `whsec_` and the Base64 of a key, or any other text, which is the key.
+    ///
+    /// # Errors
+    /// The text cannot be a secret. The error does not repeat it.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let key = match text.strip_prefix(PREFIX) {
+            Some(encoded) => STANDARD.decode(encoded).map_err(|_| SecretError::Base64)?,
+            None => text.into(),
+        };
+        if key.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        // HMAC takes keys of every length (RFC 2104 section 2), so this error does not happen.
+        let hmac = Hmac::new_from_slice(&key).map_err(|_| SecretError::Empty)?;
+        Ok(Secret { text: text.into(), hmac })
+    }
+
+    /// The secret as it was given.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// An HMAC-SHA256 with the secret's key and no data yet.
+    pub(super) fn hmac(&self) -> Hmac<Sha256> {
+        self.hmac.clone()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let secret = Secret::parse("whsec_c2VjcmV0").unwrap();
+        assert_eq!(format!("{secret:?}"), "[redacted]");
+    }
+
+    #[test]
+    fn what_cannot_be_a_secret_is_refused() {
+        assert_eq!(Secret::parse("").unwrap_err(), SecretError::Empty);
+        assert_eq!(Secret::parse("whsec_").unwrap_err(), SecretError::Empty);
+        assert_eq!(Secret::parse("whsec_!").unwrap_err(), SecretError::Base64);
+    }
+}
