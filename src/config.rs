@@ -1,10 +1,11 @@
 //! The plugin's configuration: from JSON text to values that need no further check.
 //!
-//! It arrives as the JSON of a `google.protobuf.Struct` (numbers may be `5.0`, the order of keys
-//! is lost) or as the text of a `StringValue`. Every fault is reported, each with its path.
+//! It arrives as the text of a `google.protobuf.StringValue`, or as a `google.protobuf.Struct`
+//! (numbers are doubles, the order of keys is lost). Every fault is reported, each with its path.
 
 mod form;
 mod operation;
+mod protobuf;
 mod read;
 mod webhook;
 
@@ -66,8 +67,20 @@ impl Config {
                 "the configuration is empty; it needs at least `platform` and `webhooks`".into(),
             ));
         }
-        let document = Document::parse(text)
-            .map_err(|error| whole(format!("the configuration is not JSON: {error}")))?;
+        let from_struct;
+        let document = match Document::parse(text) {
+            Ok(document) => document,
+            Err(error) => {
+                // Only what is no JSON may be a Struct; if it is none either, it was meant as JSON.
+                let not_json = || {
+                    whole(format!(
+                        "the configuration is not JSON: {error}; write it as JSON in a StringValue, or as YAML in a Struct"
+                    ))
+                };
+                from_struct = protobuf::json_of_struct(text).ok_or_else(not_json)?;
+                Document::parse(&from_struct).map_err(|_| not_json())?
+            }
+        };
         let faults = Faults::default();
         let config = root(&Field::root(document.root(), &faults), env);
         match (config, faults.into_vec()) {

@@ -7,10 +7,12 @@
 mod pointer;
 mod scan;
 mod text;
+mod write;
 
 pub use pointer::{Pointer, PointerError};
 pub use scan::{MAX_DEPTH, ParseError};
 pub use text::Text;
+pub use write::{escape, quote};
 
 use std::borrow::Cow;
 
@@ -197,26 +199,6 @@ mod tests {
 
 /// Generated JSON texts for property tests.
 #[cfg(test)]
-pub(crate) mod testing {
-    use proptest::prelude::*;
-
-    /// A text with odd spacing, escapes, duplicate names and numbers of every form.
-    pub(crate) fn document() -> impl Strategy<Value = String> {
-        let string = prop_oneof![
-            "\"[a-z_0-9]{0,8}\"",
-            any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
-            "\"(\\\\u00[0-7][0-9a-fA-F]|\\\\/|\\\\n|[0-9])\"",
-        ];
-        let number = "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,8})?([eE][+-]?[0-9]{1,2})?";
-        let leaf = prop_oneof![Just("null".into()), Just("true".into()), number, string.clone()];
-        leaf.prop_recursive(4, 48, 6, move |inner| {
-            let member = (string.clone(), inner.clone()).prop_map(|(k, v)| format!("{k} :{v}"));
-            prop_oneof![
-                proptest::collection::vec(inner, 0..6)
-                    .prop_map(|v| format!("[{}]", v.join(" ,\n"))),
-                proptest::collection::vec(member, 0..6)
-                    .prop_map(|v| format!("{{\t{}}}", v.join(", "))),
-            ]
-        })
-    }
-}
+#[allow(dead_code, unreachable_pub)] // it is the tests' own, and shared
+#[path = "../tests/support/documents.rs"]
+pub(crate) mod testing;

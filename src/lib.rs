@@ -4,16 +4,15 @@
 //! The way of the data, in the order of the modules:
 //! `filter` (Envoy's callbacks) → `capture` → `payload` → `sign` → `delivery`.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::string_slice,
-        clippy::unreachable
-    )
+#![warn(missing_docs, unreachable_pub)]
+// A panic would end the VM of a worker, and with it every API call on that worker.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unreachable
 )]
 
 pub mod capture;

@@ -132,3 +132,174 @@ pub fn is_encoded(coding: &[u8]) -> bool {
     let coding = coding.trim_ascii();
     !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Event, Op, Operations, Outcome, jodoo_operations};
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMIT: usize = 1024;
+    const CREATED: &str = r#"{"data":{"_id":"1","appId":"a","entryId":"e","updateTime":"2026-05-12T08:45:09.018Z","x":"y"}}"#;
+
+    fn begin(budget: &Rc<Budget>, tail: &str) -> Exchange {
+        let mut operations = Operations::default();
+        for (path, operation) in jodoo_operations("") {
+            operations.add("POST", &path, operation).unwrap();
+        }
+        let path = format!("/v5/app/entry/data/{tail}");
+        let matched = operations.find(b"POST", path.as_bytes()).unwrap();
+        Exchange::begin(matched, LIMIT, budget, |name| match name {
+            "traceparent" => Some(b"00-1-2-01".to_vec()),
+            "tracestate" => Some(vec![0xff]),
+            "x-request-id" => Some(vec![b'x'; MAX_HEADER_BYTES + 1]),
+            _ => None,
+        })
+    }
+
+    fn feed(body: &mut Body, chunks: &[&[u8]]) {
+        for chunk in chunks {
+            if body.make_room(chunk.len()) {
+                body.append(chunk.to_vec());
+            }
+        }
+    }
+
+    const OK: Head = Head { status: Some(200), is_local: false, is_encoded: false };
+
+    fn captured(tail: &str, request: &[u8], response: &[&[u8]]) -> Captured {
+        let mut exchange = begin(&Budget::new(1 << 20), tail);
+        feed(exchange.request(), &[request]);
+        exchange.response_head(OK);
+        feed(exchange.response(), response);
+        exchange.finish(UnixMillis(7)).unwrap()
+    }
+
+    /// What a call turned out to be, in words.
+    fn outcome(tail: &str, request: &str, response: &str) -> String {
+        let captured = captured(tail, request.as_bytes(), &[response.as_bytes()]);
+        let documents = captured.documents();
+        match documents.outcome() {
+            Outcome::Event(Event { op, form, record_id, time, .. }) => {
+                format!("{} {}/{}/{record_id} {}", op.name(), form.app_id, form.entry_id, time.0)
+            }
+            Outcome::NoChange => "no change".into(),
+            Outcome::Missed(miss) => miss.name().into(),
+        }
+    }
+
+    #[test]
+    fn what_a_call_changed_is_read_from_its_answer() {
+        let request = r#"{"app_id":"A","entry_id":"E","data_id":"D","data":{}}"#;
+        for (tail, response, expected) in [
+            ("create", CREATED, "data_create a/e/1 1778575509018"),
+            ("update", CREATED, "data_update a/e/1 1778575509018"),
+            // Without ids in the record those of the request count, and without a time the clock.
+            ("update", r#"{"data":{"_id":"1"}}"#, "data_update A/E/1 7"),
+            ("delete", r#"{"status":"success"}"#, "data_remove A/E/D 7"),
+            ("batch_create", r#"{"status":"success","success_ids":["1"]}"#, "batch"),
+            ("create", r#"{"data":{"name":"x"}}"#, "incomplete"),
+            ("create", r#"{"data":[]}"#, "no change"),
+            ("create", r#"{"data":null}"#, "no change"),
+            ("create", r#"{"code":8303,"msg":"x"}"#, "no change"),
+            ("delete", r#"{"status":"failure","code":4008}"#, "no change"),
+            ("delete", r#"{"status":true}"#, "no change"),
+            ("create", "[]", "no change"),
+            ("create", "", "malformed"),
+            ("create", "<html>", "malformed"),
+        ] {
+            assert_eq!(outcome(tail, request, response), expected, "{tail} {response}");
+        }
+        assert_eq!(outcome("delete", "{}", r#"{"status":"success"}"#), "incomplete");
+        assert_eq!(outcome("delete", "{", r#"{"status":"success"}"#), "malformed");
+        // The request is only looked at where the answer does not say it.
+        assert_eq!(outcome("create", "garbage", CREATED), "data_create a/e/1 1778575509018");
+    }
+
+    #[test]
+    fn only_headers_that_are_short_text_go_along() {
+        let captured = captured("create", b"", &[CREATED.as_bytes()]);
+        assert_eq!(captured.trace, [("traceparent", "00-1-2-01".into())]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_call_that_failed() {
+        for head in [
+            Head { status: Some(400), ..OK },
+            Head { status: Some(302), ..OK },
+            Head { status: None, ..OK },
+            Head { is_local: true, ..OK },
+        ] {
+            let budget = Budget::new(1 << 20);
+            let mut exchange = begin(&budget, "create");
+            feed(exchange.request(), &[b"{}"]);
+            exchange.response_head(head);
+            feed(exchange.response(), &[CREATED.as_bytes()]);
+            assert_eq!(budget.used(), 0, "{head:?}");
+            assert_eq!(exchange.finish(UnixMillis(0)).unwrap_err(), None);
+        }
+    }
+
+    #[test]
+    fn a_call_that_ends_early_is_missed_unless_it_had_failed() {
+        let budget = Budget::new(1 << 20);
+        assert_eq!(begin(&budget, "create").abort(), Some(Miss::Aborted));
+        let mut exchange = begin(&budget, "create");
+        exchange.response_head(OK);
+        assert_eq!(exchange.abort(), Some(Miss::Aborted));
+        let mut exchange = begin(&budget, "create");
+        exchange.response_head(Head { status: Some(500), ..OK });
+        assert_eq!(exchange.abort(), None);
+        let exchange = begin(&budget, "create");
+        assert_eq!(exchange.finish(UnixMillis(0)).unwrap_err(), Some(Miss::Aborted));
+    }
+
+    #[test]
+    fn a_coding_is_told_from_plain() {
+        for plain in ["", "identity", " Identity "] {
+            assert!(!is_encoded(plain.as_bytes()), "{plain}");
+        }
+        for coding in ["gzip", "br", "identity, gzip", "x"] {
+            assert!(is_encoded(coding.as_bytes()), "{coding}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_make_no_difference(cuts in proptest::collection::vec(1usize..CREATED.len(), 0..8)) {
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let (mut rest, mut chunks, mut at) = (CREATED.as_bytes(), Vec::new(), 0);
+            for cut in cuts {
+                let (chunk, after) = rest.split_at(cut - at);
+                chunks.push(chunk);
+                (rest, at) = (after, cut);
+            }
+            chunks.push(rest);
+            let captured = captured("create", b"", &chunks);
+            prop_assert_eq!(captured.response.bytes(), Ok(CREATED.as_bytes()));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_keep_more_than_the_limit(
+            request in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 0..4),
+            response in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 0..4),
+        ) {
+            let budget = Budget::new(1500);
+            let mut exchange = begin(&budget, "update");
+            feed(exchange.request(), &request.iter().map(|chunk| &chunk[..]).collect::<Vec<_>>());
+            exchange.response_head(OK);
+            feed(exchange.response(), &response.iter().map(|chunk| &chunk[..]).collect::<Vec<_>>());
+            prop_assert!(budget.used() <= 1500);
+            let captured = exchange.finish(UnixMillis(0)).unwrap();
+            for body in [&captured.request, &captured.response] {
+                prop_assert!(body.bytes().is_err() || body.bytes().unwrap().len() <= LIMIT);
+            }
+            let documents = captured.documents();
+            let is_event = matches!(documents.outcome(), Outcome::Event(Event { op: Op::Update, .. }));
+            prop_assert!(!is_event);
+            drop(captured);
+            prop_assert_eq!(budget.used(), 0);
+        }
+    }
+}

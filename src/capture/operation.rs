@@ -40,15 +40,19 @@ impl Operation {
 
     /// The request headers that are looked at, by their lowercase names.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
-        self.sources.all().filter_map(|source| match source {
+        self.places().filter_map(|source| match source {
             Source::Header(name) => Some(&**name),
             _ => None,
         })
     }
 
     fn reads(&self, which: impl Fn(&Source) -> bool) -> bool {
+        self.places().any(which)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Source> {
         let checked = self.success.any_of.iter().flat_map(|check| &check.at.0);
-        self.sources.all().chain(checked).any(which)
+        self.sources.all().chain(checked)
     }
 }
 
@@ -125,17 +129,36 @@ pub struct Matched {
 
 /// Why a path template cannot be watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteError(matchit::InsertError);
+pub enum RouteError {
+    /// Another operation has the same paths: this template.
+    Conflict(String),
+    /// Its captures are not as they must be.
+    Captures,
+}
 
 impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            matchit::InsertError::Conflict { with } => {
+        match self {
+            RouteError::Conflict(with) => {
                 write!(f, "another operation with this method already has the path \"{with}\"")
             }
-            other => other.fmt(f),
+            RouteError::Captures => f.write_str(
+                "between two slashes there may be one capture, at the end: a name in braces, such as {id}, that no other capture has; the last of all may be {*rest}",
+            ),
         }
     }
+}
+
+/// Whether each capture stands between two slashes and has a name of its own.
+fn captures_are_distinct(path: &str) -> bool {
+    let mut names = Vec::new();
+    path.split('/').filter_map(|part| part.split_once('{')).all(|(_, rest)| {
+        rest.split_once('}').is_some_and(|(name, _)| {
+            let is_new = !name.is_empty() && !names.contains(&name);
+            names.push(name);
+            is_new
+        })
+    })
 }
 
 impl Operations {
@@ -158,7 +181,13 @@ impl Operations {
                 &mut routers.push_mut((method.into(), router)).1
             }
         };
-        router.insert(path, operation).map_err(RouteError)
+        if !captures_are_distinct(path) {
+            return Err(RouteError::Captures);
+        }
+        router.insert(path, operation).map_err(|error| match error {
+            matchit::InsertError::Conflict { with } => RouteError::Conflict(with),
+            _ => RouteError::Captures,
+        })
     }
 
     /// The operation that a request with this method and `:path` calls.
@@ -217,6 +246,31 @@ mod tests {
         operations.add("POST", "/a/{x}", operation()).unwrap();
         operations.add("PUT", "/a/{x}", operation()).unwrap();
         let error = operations.add("POST", "/a/{y}", operation()).unwrap_err();
-        assert!(error.to_string().contains("/a/{x}"), "{error}");
+        assert_eq!(error, RouteError::Conflict("/a/{x}".into()));
+    }
+
+    #[test]
+    fn captures_have_names_of_their_own() {
+        for path in ["/{a}/{a}", "/{/}", "/{}", "/{a}{b}", "/{a}b", "/{a", "/{*a}/b"] {
+            let error = Operations::default().add("POST", path, operation()).unwrap_err();
+            assert_eq!(error, RouteError::Captures, "{path}");
+        }
+        for path in ["/{a}/{b}", "/x-{a}/{*rest}"] {
+            Operations::default().add("POST", path, operation()).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_header_that_is_looked_at_is_named() {
+        let header = |name: &str| Lookup(vec![Source::Header(name.into())]);
+        let operation = Operation {
+            change: Change::Record(Op::Update),
+            sources: Sources { actor: header("x-user"), ..Sources::default() },
+            success: Condition {
+                any_of: vec![Check { at: header("x-ok"), expect: Expected::Text("1".into()) }],
+            },
+        };
+        assert_eq!(operation.headers().collect::<Vec<_>>(), ["x-user", "x-ok"]);
+        assert!(!operation.reads_request() && !operation.reads_response());
     }
 }

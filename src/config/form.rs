@@ -48,6 +48,8 @@ fn one_field(field: &Field<'_>) -> Option<FormField> {
     let members = field.object(&["id", "alias", "type", "label", "items"])?;
     let id = members.require("id", field).and_then(Field::name);
     let alias = members.get("alias").and_then(|alias| alias.parsed(Alias::parse));
+    // To be called as it is called already is no alias.
+    let alias = alias.filter(|alias| id.as_deref() != Some(alias.as_str()));
     let field_type = members.get("type").and_then(|field_type| {
         field_type.parsed(|name| FieldType::parse(name).ok_or_else(unknown_type))
     });

@@ -15,7 +15,8 @@ const JODOO_PREFIX: &str = "/api";
 pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> Operations {
     let mut operations = Operations::default();
     // The operator's own come first and so replace those of the preset that have the same path.
-    for item in members.get("operations").map(Field::items).unwrap_or_default() {
+    let list = members.get("operations");
+    for item in list.map(Field::items).unwrap_or_default() {
         own(&item, &mut operations);
     }
     let prefix = members.get("path_prefix");
@@ -32,7 +33,7 @@ pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> Operations 
             if let Some(prefix) = prefix {
                 prefix.fault("only a `platform` has a path prefix; write it into each path");
             }
-            if members.get("operations").is_none() {
+            if list.is_none_or(Field::is_empty_list) {
                 root.fault(
                     "nothing would be watched: give `platform: jodoo`, or `operations`, or both",
                 );
@@ -66,15 +67,9 @@ fn own(field: &Field<'_>, operations: &mut Operations) -> Option<()> {
         "time",
         "success",
     ])?;
-    let method = match members.get("method") {
-        Some(method) => method.parsed(|name| {
-            let is_method = is_token(name) && !name.contains(|c: char| c.is_ascii_lowercase());
-            is_method.then(|| name.to_owned()).ok_or("must be an HTTP method, such as POST")
-        }),
-        None => Some("POST".to_owned()),
-    };
+    let method = members.get("method").map_or(Some("POST".to_owned()), http_method);
     let path = members.require("path", field);
-    let path_text = path.and_then(Field::name);
+    let template = path.and_then(path_template);
     let op = members.require("op", field);
     let op = op.and_then(|op| op.choice(Op::ALL.map(|op| (op.name(), op))));
     let required = |name| members.require(name, field).map(lookup).unwrap_or_default();
@@ -89,7 +84,8 @@ fn own(field: &Field<'_>, operations: &mut Operations) -> Option<()> {
         },
         record: match op {
             Some(Op::Remove) => Lookup::default(),
-            _ => required("record"),
+            Some(_) => members.require("record", field).map(object).unwrap_or_default(),
+            None => members.get("record").map(object).unwrap_or_default(),
         },
         actor: optional("actor"),
         time: optional("time"),
@@ -98,22 +94,55 @@ fn own(field: &Field<'_>, operations: &mut Operations) -> Option<()> {
         record.fault("the push of a removed record has no record in it; leave this out");
     }
     let success = members.get("success").map(condition).unwrap_or_default();
-    let (path_text, op) = (path_text?, op?);
-    captures_exist(field, &path_text, &sources, &success);
-    let operation = Operation { change: Change::Record(op), sources, success };
-    if !path_text.starts_with('/') {
-        path?.wrong("must begin with `/`");
-    } else if let Err(error) = operations.add(&method?, &path_text, Rc::new(operation)) {
-        path?.wrong(error);
+    let (path, template) = (path?, template?);
+    captures_exist(field, &template, &sources, &success);
+    // Without an op the configuration is refused, but the path is still compared with the others.
+    let change = op.map_or(Change::Batch, Change::Record);
+    let operation = Operation { change, sources, success };
+    if let Err(error) = operations.add(&method?, &template, Rc::new(operation)) {
+        path.wrong(error);
     }
     Some(())
 }
 
+/// A path template; whether its captures are well formed is for [`Operations::add`] to say.
+fn path_template(field: &Field<'_>) -> Option<String> {
+    let path = field.text()?;
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
+    if !path.starts_with('/') || !path.bytes().all(allowed) {
+        field.wrong("must begin with `/` and hold visible ASCII characters, but no `?` or `#`");
+        return None;
+    }
+    Some(path)
+}
+
+/// A method, even if it is a wrong one: so its path is still compared with the others.
+fn http_method(field: &Field<'_>) -> Option<String> {
+    let method = field.text()?;
+    if !is_token(&method) || method.contains(|c: char| c.is_ascii_lowercase()) {
+        field.wrong("must be an HTTP method in capital letters, such as POST");
+    }
+    Some(method)
+}
+
 /// A place, or a list of places of which the first that has something counts.
 fn lookup(field: &Field<'_>) -> Lookup {
+    if field.is_empty_list() {
+        field.fault("name at least one place");
+    }
     let places = if field.is_list() { field.items() } else { vec![field.clone()] };
     let places = places.iter().filter_map(|place| place.parsed(Source::parse));
     Lookup(places.collect())
+}
+
+/// Places where an object can be, which are the bodies.
+fn object(field: &Field<'_>) -> Lookup {
+    let lookup = lookup(field);
+    let in_body = |source: &Source| matches!(source, Source::Request(_) | Source::Response(_));
+    if !lookup.0.iter().all(in_body) {
+        field.wrong("only a body has an object in it; begin with `request:` or `response:`");
+    }
+    lookup
 }
 
 /// A list of checks `{at, is: object}` or `{at, equals: text}`, one of which must hold.
@@ -124,8 +153,10 @@ fn condition(field: &Field<'_>) -> Condition {
 
 fn check(field: &Field<'_>) -> Option<Check> {
     let members = field.object(&["at", "is", "equals"])?;
-    let at = members.require("at", field).map(lookup);
-    let expect = match (members.get("is"), members.get("equals")) {
+    let (is, equals) = (members.get("is"), members.get("equals"));
+    let places = if is.is_some() { object } else { lookup };
+    let at = members.require("at", field).map(places);
+    let expect = match (is, equals) {
         (Some(is), None) => is.choice([("object", ())]).map(|()| Expected::Object),
         (None, Some(equals)) => equals.scalar().map(|text| Expected::Text(text.into())),
         _ => {
@@ -143,6 +174,7 @@ fn captures_exist(field: &Field<'_>, path: &str, sources: &Sources, success: &Co
     for source in sources.all().chain(checked) {
         if let Source::Path(name) = source
             && !path.contains(&format!("{{{name}}}"))
+            && !path.contains(&format!("{{*{name}}}"))
             && reported.insert(name)
         {
             field.fault(format_args!("path:{name}: the path \"{path}\" has no {{{name}}} in it"));

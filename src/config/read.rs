@@ -59,9 +59,14 @@ impl<'d> Field<'d> {
         self.faults.add(&self.path, message.to_string());
     }
 
-    /// Adds a fault that shows the wrong value.
+    /// Adds a fault that shows the wrong value. Of an object or a list it shows no content: a
+    /// secret may be in there.
     pub(super) fn wrong(&self, allowed: impl fmt::Display) {
-        let raw = self.value.raw();
+        let raw = match self.value.kind() {
+            Kind::Object => "{...}",
+            Kind::Array => "[...]",
+            _ => self.value.raw(),
+        };
         let shown: String = raw.chars().take(SHOWN_CHARS).collect();
         let dots = if shown.len() < raw.len() { "..." } else { "" };
         self.fault(format_args!("{shown}{dots}: {allowed}"));
@@ -72,9 +77,19 @@ impl<'d> Field<'d> {
         self.value.kind() == Kind::Object
     }
 
+    /// Whether it is a string with this content.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        self.value.string().is_some_and(|string| string.is(text))
+    }
+
     /// Whether it is a JSON array.
     pub(super) fn is_list(&self) -> bool {
         self.value.kind() == Kind::Array
+    }
+
+    /// Whether it is a JSON array with nothing in it.
+    pub(super) fn is_empty_list(&self) -> bool {
+        self.is_list() && self.value.items().next().is_none()
     }
 
     /// An object whose members all have one of these names.
@@ -117,7 +132,7 @@ impl<'d> Field<'d> {
 
     /// The items of an array.
     pub(super) fn items(&self) -> Vec<Field<'d>> {
-        if self.value.kind() != Kind::Array {
+        if !self.is_list() {
             self.wrong("must be a list");
             return Vec::new();
         }
@@ -134,7 +149,7 @@ impl<'d> Field<'d> {
     pub(super) fn text(&self) -> Option<String> {
         let text = self.value.as_str();
         if text.is_none() {
-            self.wrong("must be a string");
+            self.wrong(self.no_text());
         }
         text.map(Into::into)
     }
@@ -143,9 +158,16 @@ impl<'d> Field<'d> {
     pub(super) fn secret_text(&self) -> Option<String> {
         let text = self.value.as_str();
         if text.is_none() {
-            self.fault("must be a string");
+            self.fault(self.no_text());
         }
         text.map(Into::into)
+    }
+
+    fn no_text(&self) -> &'static str {
+        match self.value.kind() {
+            Kind::String => "must not have a lone surrogate in it",
+            _ => "must be a string",
+        }
     }
 
     /// The content of a string, or a number, `true`, `false` or `null` as it is written.
@@ -153,7 +175,7 @@ impl<'d> Field<'d> {
         match self.value.kind() {
             Kind::String => self.text(),
             Kind::Object | Kind::Array => {
-                self.wrong("must be a string, a number, true or false");
+                self.wrong("must be a string, a number, true, false or null");
                 None
             }
             _ => Some(self.value.raw().to_owned()),
@@ -201,33 +223,45 @@ impl<'d> Field<'d> {
 
     /// A duration such as `2s`, `500ms` or `1m 30s`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
-        let text = self.text()?;
-        let shown = |duration: &Duration| humantime::format_duration(*duration).to_string();
-        let (low, high) = (shown(range.start()), shown(range.end()));
-        match humantime::parse_duration(&text) {
-            Ok(duration) if range.contains(&duration) => Some(duration),
-            Ok(_) => {
-                self.wrong(format_args!("must be from {low} to {high}"));
-                None
-            }
-            Err(_) => {
-                self.wrong(format_args!(
-                    "must be a duration from {low} to {high}, such as \"2s\", \"500ms\" or \"1m 30s\""
-                ));
-                None
-            }
+        let text = self.value.as_str();
+        let duration = text.and_then(|text| humantime::parse_duration(&text).ok());
+        let allowed = duration.filter(|duration| range.contains(duration));
+        if allowed.is_none() {
+            let shown = |duration: &Duration| humantime::format_duration(*duration);
+            let (low, high) = (shown(range.start()), shown(range.end()));
+            self.wrong(format_args!(
+                "must be a string with a duration from {low} to {high}, such as \"2s\", \"500ms\" or \"1m 30s\""
+            ));
         }
+        allowed
     }
 
     /// One of some names.
     pub(super) fn choice<T: Copy, const N: usize>(&self, choices: [(&str, T); N]) -> Option<T> {
-        let text = self.text()?;
-        let found = choices.iter().find(|(name, _)| *name == text);
+        let text = self.value.as_str();
+        let found = text.and_then(|text| choices.iter().find(|(name, _)| *name == text));
         if found.is_none() {
             let names = choices.map(|(name, _)| name).join(", ");
             self.wrong(format_args!("must be one of {names}"));
         }
         found.map(|(_, choice)| *choice)
+    }
+
+    /// A list of some names, each of them once at most.
+    pub(super) fn choices<T: Copy + PartialEq, const N: usize>(
+        &self,
+        choices: [(&str, T); N],
+    ) -> Vec<T> {
+        let mut chosen = Vec::new();
+        for item in self.items() {
+            match item.choice(choices) {
+                Some(choice) if chosen.contains(&choice) => {
+                    item.wrong("named twice; name it once");
+                }
+                choice => chosen.extend(choice),
+            }
+        }
+        chosen
     }
 
     /// A text that `parse` understands.
@@ -255,10 +289,11 @@ pub(super) struct Member<'d> {
 pub(super) struct Members<'d>(Vec<Member<'d>>);
 
 impl<'d> Members<'d> {
-    /// The member with this name, unless it is missing or null.
+    /// The member with this name. A `null` counts as given: a `secret:` that a template left blank
+    /// must not turn signing off.
     pub(super) fn get(&self, name: &str) -> Option<&Field<'d>> {
         let member = self.0.iter().find(|member| member.name == name)?;
-        Some(&member.field).filter(|field| field.value.kind() != Kind::Null)
+        Some(&member.field)
     }
 
     /// The member with this name; its absence is a fault of `parent`.

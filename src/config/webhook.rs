@@ -1,7 +1,7 @@
 //! `webhooks:` of the configuration.
 
 use super::form;
-use super::read::{Field, Members};
+use super::read::{Field, Member, Members};
 use crate::capture::Op;
 use crate::delivery::{FormFilter, RESERVED_HEADERS, Schedule, Target, Webhook};
 use crate::sign::{Scheme, Secret};
@@ -25,27 +25,15 @@ pub(super) fn webhooks(list: Option<&Field<'_>>, env: Env<'_>) -> Vec<Webhook> {
     let Some(list) = list else {
         return Vec::new();
     };
-    let items = list.items();
-    if items.is_empty() && list.is_list() {
+    if list.is_empty_list() {
         list.fault("nothing would be pushed: give at least one webhook");
     }
-    let mut webhooks: Vec<Webhook> = Vec::new();
-    for item in items {
-        let Some(webhook) = webhook(&item, env) else {
-            continue;
-        };
-        if webhooks.iter().any(|known| known.id == webhook.id) {
-            item.fault(format_args!(
-                "the id \"{}\" is taken; give each webhook its own",
-                webhook.id
-            ));
-        }
-        webhooks.push(webhook);
-    }
-    webhooks
+    let mut ids = Vec::new();
+    list.items().iter().filter_map(|item| webhook(item, &mut ids, env)).collect()
 }
 
-fn webhook(field: &Field<'_>, env: Env<'_>) -> Option<Webhook> {
+/// A webhook; its id is added to `ids`, those of the webhooks before it.
+fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) -> Option<Webhook> {
     let members = field.object(&[
         "id",
         "enabled",
@@ -63,10 +51,10 @@ fn webhook(field: &Field<'_>, env: Env<'_>) -> Option<Webhook> {
         "retry",
         "max_in_flight",
     ])?;
-    let id = members.require("id", field).and_then(|id| id.parsed(checked_id));
+    let id = members.require("id", field).and_then(|id| new_id(id, ids));
     let cluster = members.get("cluster").and_then(Field::name);
     let url = members.require("url", field);
-    let target = url.and_then(|url| url.parsed(|text| Target::parse(text, cluster.as_deref())));
+    let target = url.and_then(|url| target(url, cluster.as_deref()));
     let max_in_flight = members.get("max_in_flight").and_then(|field| field.integer(IN_FLIGHT));
     let webhook = Webhook {
         id: "".into(),
@@ -87,12 +75,30 @@ fn webhook(field: &Field<'_>, env: Env<'_>) -> Option<Webhook> {
     Some(Webhook { id: id?, ..webhook })
 }
 
+fn new_id(field: &Field<'_>, taken: &mut Vec<Box<str>>) -> Option<Box<str>> {
+    let id = field.parsed(checked_id)?;
+    if taken.contains(&id) {
+        field.wrong("another webhook has this id; give each its own");
+    }
+    taken.push(id.clone());
+    Some(id)
+}
+
 fn checked_id(id: &str) -> Result<Box<str>, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(allowed) {
         return Err(format!("must be 1 to {MAX_ID_BYTES} letters, digits, `_` and `-`"));
     }
     Ok(id.into())
+}
+
+fn target(field: &Field<'_>, cluster: Option<&str>) -> Option<Target> {
+    let url = field.text()?;
+    let fault = |error| {
+        // Before an `@` there may be a password.
+        if url.contains('@') { field.fault(error) } else { field.wrong(error) }
+    };
+    Target::parse(&url, cluster).map_err(fault).ok()
 }
 
 /// The live secrets, the newest first.
@@ -125,72 +131,82 @@ fn secret(plain: Option<&Field<'_>>, variable: Option<&Field<'_>>, env: Env<'_>)
     };
     let secret = Secret::parse(&value);
     secret
-        .map_err(|error| variable.wrong(format_args!("of this environment variable: {error}")))
+        .map_err(|error| {
+            variable.wrong(format_args!("this environment variable cannot be used: {error}"));
+        })
         .ok()
 }
 
 fn signing(field: &Field<'_>) -> Vec<Scheme> {
-    let items = field.items();
-    if items.is_empty() && field.is_list() {
+    if field.is_empty_list() {
         field.fault("name at least one scheme; without a secret nothing is signed");
     }
-    let choices = Scheme::ALL.map(|scheme| (scheme.name(), scheme));
-    items.iter().filter_map(|item| item.choice(choices)).collect()
+    field.choices(Scheme::ALL.map(|scheme| (scheme.name(), scheme)))
 }
 
 fn forms(field: &Field<'_>) -> FormFilter {
     if field.is_list() {
-        let items = field.items();
-        if items.is_empty() {
+        if field.is_empty_list() {
             field.fault("this webhook would get nothing: write `all`, or name at least one form");
         }
-        return FormFilter::Only(items.iter().filter_map(form::key).collect());
+        return FormFilter::Only(field.items().iter().filter_map(form::key).collect());
     }
-    field.choice([("all", ())]);
+    if !field.is_text("all") {
+        field.wrong("must be `all` or a list of {app_id, entry_id}");
+    }
     FormFilter::All
 }
 
 /// The kinds of change that are pushed; created records always are.
 fn ops(field: Option<&Field<'_>>) -> Vec<Op> {
-    let mut ops = vec![Op::Create];
-    for item in field.map(Field::items).unwrap_or_default() {
-        match item.choice(Op::ALL.map(|op| (op.name(), op))) {
-            Some(op) if !ops.contains(&op) => ops.push(op),
-            _ => {}
-        }
+    let names = Op::ALL.map(|op| (op.name(), op));
+    let mut ops = field.map(|field| field.choices(names)).unwrap_or_default();
+    if !ops.contains(&Op::Create) {
+        ops.push(Op::Create);
     }
     ops
 }
 
 fn headers(field: &Field<'_>) -> Vec<(Box<str>, Box<str>)> {
     if !field.is_object() {
-        field.wrong("must be an object of header names and values");
+        field.fault("must be an object of header names and values");
     }
-    let members = field.members();
-    let headers = members.iter().filter_map(|member| {
-        let field = &member.field;
-        if !is_token(&member.name) {
-            field.fault("this cannot be the name of an HTTP header");
-            return None;
+    let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
+    for member in field.members() {
+        let Some((name, value)) = header(&member) else {
+            continue;
+        };
+        if headers.iter().any(|(known, _)| *known == name) {
+            member
+                .field
+                .fault("given twice, as the case of a header's name does not count; give it once");
         }
-        let name = member.name.to_ascii_lowercase();
-        let reserved = ["x-envoy-", "x-formhook-", "x-forwarded-"];
-        if RESERVED_HEADERS.contains(&name.as_str())
-            || reserved.iter().any(|start| name.starts_with(start))
-        {
-            field
-                .fault("this header is set by Formhook or belongs to the connection; leave it out");
-            return None;
-        }
-        // The value may be a credential, so a fault does not repeat it.
-        let value = field.secret_text()?;
-        if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-            field.fault("a header's value holds visible ASCII characters and spaces only");
-            return None;
-        }
-        Some((name.into(), value.into()))
-    });
-    headers.collect()
+        headers.push((name, value));
+    }
+    headers
+}
+
+fn header(member: &Member<'_>) -> Option<(Box<str>, Box<str>)> {
+    let field = &member.field;
+    if !is_token(&member.name) {
+        field.fault("this cannot be the name of an HTTP header");
+        return None;
+    }
+    let name = member.name.to_ascii_lowercase();
+    let reserved = ["x-envoy-", "x-formhook-", "x-forwarded-"];
+    if RESERVED_HEADERS.contains(&name.as_str())
+        || reserved.iter().any(|start| name.starts_with(start))
+    {
+        field.fault("this header is set by Formhook or belongs to the connection; leave it out");
+        return None;
+    }
+    // The value may be a credential, so a fault does not repeat it.
+    let value = field.secret_text()?;
+    if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        field.fault("a header's value holds visible ASCII characters and spaces only");
+        return None;
+    }
+    Some((name.into(), value.into()))
 }
 
 fn retry(field: &Field<'_>) -> Schedule {

@@ -1,6 +1,7 @@
 //! The address of a target server.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// The cluster that leads to the egress listener, which takes a request to any host.
 pub const EGRESS_CLUSTER: &str = "formhook_egress";
@@ -26,6 +27,8 @@ pub enum TargetError {
     Characters,
     /// Not a URL with scheme and host.
     NotAbsolute,
+    /// A host that is neither a name nor an IP address.
+    Host,
     /// Neither `http` nor `https`.
     Scheme,
     /// `user:password@` before the host.
@@ -44,6 +47,9 @@ impl fmt::Display for TargetError {
                 "a URL holds visible ASCII characters only; percent-encode the others, and write an international host name in Punycode"
             }
             TargetError::NotAbsolute => "write a full URL, such as https://crm.example.com/hooks",
+            TargetError::Host => {
+                "the host must be a name of letters, digits, `-` and `_` between single dots, or an IP address (IPv6 in brackets)"
+            }
             TargetError::Scheme => "the scheme must be http or https",
             TargetError::Credentials => {
                 "a URL with credentials would show them in logs; send them with `headers` instead"
@@ -80,11 +86,19 @@ impl Target {
         if authority.as_str().contains('@') {
             return Err(TargetError::Credentials);
         }
-        if authority.host().is_empty() {
+        let host = authority.host();
+        if host.is_empty() {
             return Err(TargetError::NotAbsolute);
         }
-        let has_port = authority.as_str() != authority.host();
-        if has_port && matches!(authority.port_u16(), None | Some(0)) {
+        if !is_host(host) {
+            return Err(TargetError::Host);
+        }
+        let port = authority.as_str().strip_prefix(host).unwrap_or_default();
+        let is_number = |port: &str| port.starts_with(|first: char| first.is_ascii_digit());
+        if !port.is_empty()
+            && (!port.strip_prefix(':').is_some_and(is_number)
+                || matches!(authority.port_u16(), None | Some(0)))
+        {
             return Err(TargetError::Port);
         }
         let path_and_query = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -124,6 +138,23 @@ impl Target {
     }
 }
 
+/// Whether it can be looked up or connected to. `_` is no part of a host name by RFC 1123, but
+/// of many that exist.
+fn is_host(host: &str) -> bool {
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if let Some(address) = in_brackets {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.split('.').all(|label| {
+        !label.is_empty()
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    })
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.authority, self.path_and_query)
@@ -140,6 +171,7 @@ mod tests {
             ("https://crm.example.com/hooks?dpt=1", "crm.example.com", "/hooks?dpt=1"),
             ("http://127.0.0.1:8080", "127.0.0.1:8080", "/"),
             ("http://[::1]:80/x", "[::1]:80", "/x"),
+            ("http://my_host.internal./", "my_host.internal.", "/"),
             ("https://CRM.example.com?a=b", "crm.example.com", "/?a=b"),
         ] {
             let target = Target::parse(url, None).unwrap();
@@ -162,6 +194,13 @@ mod tests {
             ("https://a.b/#x", TargetError::Fragment),
             ("https://a.b/a b", TargetError::Characters),
             ("https://bücher.example/", TargetError::Characters),
+            ("https://a!b/", TargetError::Host),
+            ("https://(a)/", TargetError::Host),
+            ("https://a..b/", TargetError::Host),
+            ("https://-a/", TargetError::Host),
+            ("https://./", TargetError::Host),
+            ("https://[zz]/", TargetError::Host),
+            ("https://a.b:+80/", TargetError::Port),
             ("https://a.b:0/", TargetError::Port),
             ("https://a.b:99999/", TargetError::Port),
         ] {

@@ -91,7 +91,11 @@ pub(super) fn judge(
     elapsed: Duration,
     timeout: Duration,
 ) -> Verdict {
+    // Envoy's timers go by the time at which its event loop last woke, so they may fire early.
+    let time_is_over = elapsed >= timeout.saturating_sub(timeout / 16);
     let answer = match reply {
+        // The time may also run out while the body is on its way.
+        Reply::Broken if time_is_over => return Verdict::Failed(Cause::Timeout(timeout)),
         Reply::Broken => return Verdict::Failed(Cause::BrokenAnswer),
         Reply::Answer(answer) => answer,
     };
@@ -99,7 +103,7 @@ pub(super) fn judge(
     // was made on this side of the egress listener.
     let is_timeout = match (&answer.egress, by_egress) {
         (None, true) => true,
-        (None, false) => elapsed >= timeout,
+        (None, false) => time_is_over,
         (Some(_), _) => false,
     };
     if answer.status == 504 && is_timeout {
@@ -125,12 +129,12 @@ fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
         return None;
     }
     let has = |flag: &str| flags.split(',').any(|set| set == flag);
-    let said = |text: &str| text.replace('_', " ");
+    let says = |text: &str| details.contains(text) || transport_failure.contains(text);
     let cause = if details.starts_with("rbac_access_denied") {
         Cause::Forbidden
     } else if has("DF") {
-        Cause::Dns(said(braced(details)))
-    } else if has("UO") {
+        Cause::Dns(dns_in_words(braced(details)))
+    } else if has("UO") || details == "dns_cache_overflow" {
         Cause::Overflow
     } else if has("UPE") {
         Cause::NotHttp
@@ -138,18 +142,29 @@ fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
         Cause::Timeout(timeout)
     } else if is_tls(transport_failure) {
         Cause::Tls(tls_in_words(transport_failure))
-    } else if details.contains("Connection_refused") || transport_failure.contains("refused") {
+    } else if says("refused") {
         Cause::ConnectionRefused
-    } else if details.contains("connection_timeout") {
-        Cause::ConnectionFailed("the address did not answer".into())
+    } else if says("connection_timeout") || says("local_connection_failure") {
+        // Envoy 1.36 calls it the one, later ones the other.
+        Cause::ConnectionFailed("no answer in time".into())
+    } else if says("reset_by_peer") || says("Broken_pipe") || details.ends_with(BARE_FAILURE) {
+        Cause::ConnectionFailed("the target closed it while it was being opened".into())
     } else if has("UC") || has("UR") {
         Cause::ConnectionClosed
     } else if has("UF") {
-        Cause::ConnectionFailed(said(braced(details)))
+        Cause::ConnectionFailed(words(braced(details)))
     } else {
-        Cause::Other(said(details))
+        Cause::Other(words(details))
     };
     Some(cause)
+}
+
+/// What Envoy says of a connection that failed for no reason that it knows.
+const BARE_FAILURE: &str = "{remote_connection_failure}";
+
+/// Envoy writes no spaces into its details.
+fn words(details: &str) -> String {
+    details.replace('_', " ")
 }
 
 /// The part of Envoy's response code details that says most: what stands in braces.
@@ -160,25 +175,242 @@ fn braced(details: &str) -> &str {
         .map_or(details, |(inner, _)| inner)
 }
 
+/// What the resolver's answer means to the owner of the target.
+fn dns_in_words(said: &str) -> String {
+    const MEANINGS: [(&str, &str); 3] = [
+        ("Domain_name_not_found", "the name does not exist"),
+        ("answer_with_no_data", "the name has no address"),
+        ("resolve_timeout", "the name server did not answer in time"),
+    ];
+    let said = said.strip_prefix("cares_failure:").unwrap_or(said);
+    meaning(&MEANINGS, said)
+}
+
 fn is_tls(transport_failure: &str) -> bool {
-    transport_failure.contains("TLS") || transport_failure.contains("SSL")
+    // BoringSSL also passes on what the operating system said; that is no matter of TLS.
+    transport_failure.contains("TLS_error") && !transport_failure.contains("system_library")
 }
 
 /// What BoringSSL's error chain means to the owner of the target.
 fn tls_in_words(transport_failure: &str) -> String {
-    const MEANINGS: [(&str, &str); 8] = [
+    const MEANINGS: [(&str, &str); 9] = [
         ("verify_SAN_list", "the certificate is not valid for this host name"),
-        ("verify SAN list", "the certificate is not valid for this host name"),
-        ("has expired", "the certificate has expired"),
         ("has_expired", "the certificate has expired"),
-        ("CERTIFICATE_VERIFY_FAILED", "the certificate is not signed by a trusted authority"),
+        ("not_yet_valid", "the certificate is not valid yet"),
+        ("X509_verify_cert", "the certificate is not signed by a trusted authority"),
+        // Envoy 1.36 says no more than this.
+        (
+            "CERTIFICATE_VERIFY_FAILED",
+            "the certificate was not accepted: it is for another host name, out of date, or not signed by a trusted authority",
+        ),
         ("WRONG_VERSION_NUMBER", "the server does not speak TLS on this port"),
-        ("HANDSHAKE_FAILURE", "no common protocol version or cipher"),
-        ("PROTOCOL_VERSION", "no common protocol version or cipher"),
+        (
+            "HANDSHAKE_FAILURE",
+            "no common protocol version or cipher, or the server wants a client certificate",
+        ),
+        ("PROTOCOL_VERSION", "no common protocol version"),
+        ("UNRECOGNIZED_NAME", "the server does not know this host name"),
     ];
-    let mut meanings = MEANINGS.iter();
-    match meanings.find(|(mark, _)| transport_failure.contains(mark)) {
+    meaning(&MEANINGS, transport_failure)
+}
+
+/// The meaning of the first mark that was said; without one, what was said.
+fn meaning(meanings: &[(&str, &str)], said: &str) -> String {
+    let mut meanings = meanings.iter();
+    match meanings.find(|(mark, _)| said.contains(mark)) {
         Some((_, meaning)) => (*meaning).to_owned(),
-        None => transport_failure.replace('_', " "),
+        None => words(said),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TLS: &str = "TLS_error:|268435581:SSL_routines:OPENSSL_internal:";
+
+    fn report(flags: &str, details: &str, transport_failure: &str) -> EgressReport {
+        EgressReport {
+            flags: flags.into(),
+            details: details.into(),
+            transport_failure: transport_failure.into(),
+        }
+    }
+
+    fn answer(status: u16, egress: Option<EgressReport>) -> Reply {
+        Reply::Answer(Answer { status, egress })
+    }
+
+    fn judged(reply: &Reply, by_egress: bool, elapsed: Duration) -> String {
+        match judge(reply, by_egress, elapsed, TIMEOUT) {
+            Verdict::Delivered => "delivered".into(),
+            Verdict::Failed(cause) => cause.to_string(),
+        }
+    }
+
+    /// What the egress listener reports for a connection that failed, as Envoy words it.
+    fn failed(transport_failure: &str, expected: &str) {
+        let details = format!(
+            "upstream_reset_before_response_started{{remote_connection_failure|{transport_failure}}}"
+        );
+        let reply = answer(503, Some(report("UF", &details, transport_failure)));
+        assert_eq!(judged(&reply, true, Duration::ZERO), expected, "{transport_failure}");
+    }
+
+    #[test]
+    fn only_2xx_is_success() {
+        let own = || Some(report("-", "via_upstream", ""));
+        for status in [200, 201, 204, 299] {
+            assert_eq!(judged(&answer(status, own()), true, TIMEOUT), "delivered");
+        }
+        for (status, expected) in [
+            (101, "HTTP 101"),
+            (302, "HTTP 302 (redirects are not followed)"),
+            (410, "HTTP 410"),
+            (503, "HTTP 503"),
+            // The target's own, so it is no timeout, however late it comes.
+            (504, "HTTP 504"),
+            (600, "HTTP 600"),
+            (0, "an answer without an HTTP status"),
+        ] {
+            assert_eq!(judged(&answer(status, own()), true, TIMEOUT), expected);
+        }
+    }
+
+    #[test]
+    fn the_gateways_own_504_is_a_timeout() {
+        assert_eq!(judged(&answer(504, None), true, Duration::ZERO), "timeout after 2s");
+        assert_eq!(judged(&answer(504, None), false, TIMEOUT), "timeout after 2s");
+        // Without the egress listener only the time tells it from the target's.
+        assert_eq!(judged(&answer(504, None), false, Duration::ZERO), "HTTP 504");
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_told_from_one_that_takes_too_long() {
+        let broken = "the answer broke off or was larger than 32 MiB";
+        assert_eq!(judged(&Reply::Broken, true, Duration::ZERO), broken);
+        assert_eq!(judged(&Reply::Broken, true, TIMEOUT), "timeout after 2s");
+    }
+
+    #[test]
+    fn what_envoy_reports_is_told_in_words() {
+        // Seen with Envoy 1.36.4 and 1.40.0.
+        for (flags, details, expected) in [
+            (
+                "-",
+                "rbac_access_denied_matched_policy[address_not_allowed]",
+                "the egress policy forbids this address",
+            ),
+            (
+                "DF",
+                "dns_resolution_failure{cares_norecords:Domain_name_not_found}",
+                "DNS failure: the name does not exist",
+            ),
+            (
+                "DF",
+                "dns_resolution_failure{cares_norecords:DNS_server_returned_answer_with_no_data}",
+                "DNS failure: the name has no address",
+            ),
+            (
+                "DF",
+                "dns_resolution_failure{cares_failure:DNS_server_refused_query}",
+                "DNS failure: DNS server refused query",
+            ),
+            (
+                "DF",
+                "dns_resolution_failure{resolve_timeout}",
+                "DNS failure: the name server did not answer in time",
+            ),
+            ("-", "dns_cache_overflow", "the gateway's connection limits are reached"),
+            (
+                "UC",
+                "upstream_reset_before_response_started{connection_termination}",
+                "connection closed before an answer",
+            ),
+            (
+                "UPE",
+                "upstream_reset_before_response_started{protocol_error}",
+                "the answer is not HTTP",
+            ),
+            (
+                "UF",
+                "upstream_reset_before_response_started{connection_timeout}",
+                "connection failed: no answer in time",
+            ),
+            (
+                "UF",
+                "upstream_reset_before_response_started{local_connection_failure}",
+                "connection failed: no answer in time",
+            ),
+            (
+                "UF",
+                "upstream_reset_before_response_started{remote_connection_failure}",
+                "connection failed: the target closed it while it was being opened",
+            ),
+            ("UT", "response_timeout", "timeout after 2s"),
+            (
+                "UO",
+                "upstream_reset_before_response_started{overflow}",
+                "the gateway's connection limits are reached",
+            ),
+            ("NC", "cluster_not_found", "cluster not found"),
+        ] {
+            let reply = answer(503, Some(report(flags, details, "")));
+            assert_eq!(judged(&reply, true, Duration::ZERO), expected, "{details}");
+        }
+    }
+
+    #[test]
+    fn what_fails_while_a_connection_is_opened_is_told_in_words() {
+        // Seen with Envoy 1.36.4 and 1.40.0.
+        let closed = "connection failed: the target closed it while it was being opened";
+        failed("delayed_connect_error:_Connection_refused", "connection refused");
+        failed("delayed_connect_error:_Connection_reset_by_peer", closed);
+        failed(
+            "TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end",
+            closed,
+        );
+        let verify = "CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_X509_verify_cert:_certificate_verification_error_at_depth_0:_";
+        for (said, expected) in [
+            (
+                "CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_verify_SAN_list,_expected_SANs:_[localhost],_certificate_SANs:_[other.example]",
+                "TLS: the certificate is not valid for this host name".to_owned(),
+            ),
+            (
+                &format!("{verify}unable_to_get_local_issuer_certificate"),
+                "TLS: the certificate is not signed by a trusted authority".to_owned(),
+            ),
+            (
+                &format!("{verify}certificate_has_expired"),
+                "TLS: the certificate has expired".to_owned(),
+            ),
+            (
+                &format!("{verify}certificate_is_not_yet_valid"),
+                "TLS: the certificate is not valid yet".to_owned(),
+            ),
+            (
+                "CERTIFICATE_VERIFY_FAILED",
+                "TLS: the certificate was not accepted: it is for another host name, out of date, or not signed by a trusted authority".to_owned(),
+            ),
+            (
+                "WRONG_VERSION_NUMBER",
+                "TLS: the server does not speak TLS on this port".to_owned(),
+            ),
+            (
+                "SSLV3_ALERT_HANDSHAKE_FAILURE|268435610:SSL_routines:OPENSSL_internal:HANDSHAKE_FAILURE_ON_CLIENT_HELLO",
+                "TLS: no common protocol version or cipher, or the server wants a client certificate".to_owned(),
+            ),
+            (
+                "TLSV1_ALERT_PROTOCOL_VERSION",
+                "TLS: no common protocol version".to_owned(),
+            ),
+            (
+                "TLSV1_ALERT_UNRECOGNIZED_NAME",
+                "TLS: the server does not know this host name".to_owned(),
+            ),
+        ] {
+            failed(&format!("{TLS}{said}:TLS_error_end"), &expected);
+        }
     }
 }

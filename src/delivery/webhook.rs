@@ -5,10 +5,10 @@ use crate::capture::Op;
 use crate::form::FormKey;
 use crate::sign::{Scheme, Secret};
 use std::collections::HashSet;
+use std::fmt;
 use std::time::Duration;
 
 /// A target server and what it wants to be told.
-#[derive(Debug)]
 pub struct Webhook {
     /// Its name in metrics and logs.
     pub id: Box<str>,
@@ -32,6 +32,13 @@ pub struct Webhook {
     pub retry: Schedule,
     /// How many attempts may be under way at once, per worker.
     pub max_in_flight: usize,
+}
+
+/// Its URL and headers may hold credentials.
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Which forms a webhook wants.

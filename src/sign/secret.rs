@@ -22,6 +22,8 @@ pub struct Secret {
 pub enum SecretError {
     /// There is nothing in it.
     Empty,
+    /// It begins or ends with white space.
+    WhiteSpace,
     /// What follows `whsec_` is not Base64.
     Base64,
 }
@@ -30,6 +32,9 @@ impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SecretError::Empty => "the secret is empty; leave it out to push unsigned",
+            SecretError::WhiteSpace => {
+                "the secret begins or ends with white space, such as the line end of a file; remove it"
+            }
             SecretError::Base64 => "a secret that begins with `whsec_` must go on with Base64",
         })
     }
@@ -41,6 +46,9 @@ impl Secret {
     /// # Errors
     /// The text cannot be a secret. The error does not repeat it.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
+        if text.trim() != text {
+            return Err(SecretError::WhiteSpace);
+        }
         let key = match text.strip_prefix(PREFIX) {
             Some(encoded) => STANDARD.decode(encoded).map_err(|_| SecretError::Base64)?,
             None => text.into(),
@@ -84,6 +92,7 @@ mod tests {
     fn what_cannot_be_a_secret_is_refused() {
         assert_eq!(Secret::parse("").unwrap_err(), SecretError::Empty);
         assert_eq!(Secret::parse("whsec_").unwrap_err(), SecretError::Empty);
+        assert_eq!(Secret::parse("secret\n").unwrap_err(), SecretError::WhiteSpace);
         assert_eq!(Secret::parse("whsec_!").unwrap_err(), SecretError::Base64);
     }
 }
