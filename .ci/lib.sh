@@ -1,0 +1,47 @@
+# What the scripts in this folder share. To be sourced, after $name is set; everything it prints
+# goes to stderr, as some of them have a result on stdout.
+
+say() { echo "$name: $*" >&2; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        say "needs root for: $*"
+        return 1
+    fi
+}
+
+# Installs what is missing of the named Debian packages. It removes none to make room: some exclude
+# others, which is not for a build script to decide.
+install_debian() {
+    if ! command -v apt-get >/dev/null; then
+        say "needs what Debian calls: $*"
+        return 1
+    fi
+    missing=
+    for package; do
+        case $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) in
+        ii*) ;;
+        *) missing="$missing $package" ;;
+        esac
+    done
+    [ -n "$missing" ] || return 0
+    say "installing Debian packages:$missing"
+    mkdir -p build
+    # An old list may do; if it does not, the installation says so.
+    as_root apt-get update -qq >build/apt.log 2>&1 </dev/null || true
+    # shellcheck disable=SC2086 # one word per package
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        --no-remove $missing >>build/apt.log 2>&1 </dev/null || {
+        tail -n 5 build/apt.log >&2
+        return 1
+    }
+}
+
+# Debian keeps the part of python3 that makes virtual environments in a package of its own.
+need_python() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_debian python3 python3-venv
+}

@@ -1,0 +1,55 @@
+# `make demo` and `make test` set up what they need by themselves: a compiler for wasm32-wasip1, Envoy,
+# Node and Python packages for the judges of signatures. All of it lands in build/, or comes from Debian's
+# packages, which is said before it happens.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The newest Envoy, and the oldest that works: every end-to-end test runs on both.
+ENVOY_VERSIONS := 1.40.0 1.36.4
+SEEDS ?= 1000
+
+.PHONY: help
+help: ## Shows this.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEEP=1 keeps it up.
+	@cargo build --quiet --example demo
+	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
+
+.PHONY: test
+test: lint wasm unit e2e ## Everything that decides whether a change is good.
+
+.PHONY: wasm
+wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
+	@.ci/build-wasm
+
+.PHONY: lint
+lint: ## Checks format and lints, for the machine and for wasm.
+	@.ci/need-rust-tools
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	.ci/build-wasm clippy
+
+.PHONY: unit
+unit: wasm ## Unit and property tests, the simulation, and the checks of the built module.
+	SEEDS=$(SEEDS) cargo test --quiet --lib --test sim --test module --test platform
+
+.PHONY: sim
+sim: ## Runs the simulation with SEEDS=n seeds; SEED=n replays one.
+	SEEDS=$(SEEDS) cargo test --quiet --test sim -- --nocapture
+
+.PHONY: e2e
+e2e: wasm $(ENVOY_VERSIONS:%=e2e-%) ## End-to-end tests on real Envoy, on each supported version.
+
+.PHONY: $(ENVOY_VERSIONS:%=e2e-%)
+$(ENVOY_VERSIONS:%=e2e-%): e2e-%: wasm
+	@.ci/get-verifiers
+	@echo "Envoy $*:"
+	@ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && cargo test --quiet --test e2e -- --test-threads=4
+
+.PHONY: clean
+clean: ## Removes all that was built and installed here.
+	rm -rf build target

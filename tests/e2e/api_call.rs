@@ -1,0 +1,269 @@
+//! The API call that passes is sacred: whatever the platform answers, the client gets it as it
+//! is, and Formhook gets by.
+
+use super::support::gateway::{Gateway, Setup, client};
+use super::support::raw::{Server, Step, refusing_address};
+use super::support::receiver::Receiver;
+use super::*;
+use std::io::Write as _;
+use std::time::Duration;
+
+const CREATED: &str = r#"{"data":{"_id":"1","appId":"a","entryId":"e"}}"#;
+
+/// How long nothing has to come before an answer counts as over.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// A platform that answers so, a gateway before it, and who is pushed to.
+async fn peers(steps: Vec<Step>) -> (Server, Receiver, Gateway) {
+    let platform = Server::start(steps).await;
+    let receiver = Receiver::start().await;
+    let setup = Setup::new(platform.address, &plugin(&receiver.url("/")));
+    (platform, receiver, setup.start().await)
+}
+
+fn answer(body: &str) -> Step {
+    answer_with("", body.as_bytes())
+}
+
+fn answer_with(headers: &str, body: &[u8]) -> Step {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\n\r\n"
+    );
+    Step::Send([head.as_bytes(), body].concat())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Calls the API, expects the body to come back as the platform sent it, and one miss.
+async fn passes_and_misses(step: Step, body: &[u8], reason: &str) {
+    let (_platform, receiver, gateway) = peers(vec![step]).await;
+    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.bytes().await.unwrap(), body, "{reason}");
+    gateway.wait_for_metric(&misses(reason), 1.0).await;
+    gateway.wait_for_log(&["a change was not captured", reason]).await;
+    gateway.assert_vm_alive();
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn garbage_is_passed_on_and_counted() {
+    let page = "<html>502 from some proxy</html>";
+    passes_and_misses(answer(page), page.as_bytes(), "malformed").await;
+    let half = r#"{"data":{"_id":"1","#;
+    passes_and_misses(answer(half), half.as_bytes(), "malformed").await;
+    let deep = format!("{{\"data\":{}", "[".repeat(100_000));
+    passes_and_misses(answer(&deep), deep.as_bytes(), "malformed").await;
+    let binary = b"{\"data\":{\"_id\":\"\xff\xfe\"}}";
+    passes_and_misses(answer_with("", binary), binary, "malformed").await;
+}
+
+#[tokio::test]
+async fn an_answer_without_the_record_is_counted() {
+    let no_id = r#"{"data":{"name":"x"}}"#;
+    passes_and_misses(answer(no_id), no_id.as_bytes(), "incomplete").await;
+}
+
+#[tokio::test]
+async fn a_compressed_body_that_does_not_say_so_is_counted() {
+    let body = gzip(CREATED.as_bytes());
+    passes_and_misses(answer_with("", &body), &body, "malformed").await;
+}
+
+#[tokio::test]
+async fn a_coding_that_nobody_undoes_is_counted() {
+    let step = answer_with("content-encoding: br\r\n", b"\x0b\x02\x80{}\x03");
+    passes_and_misses(step, b"\x0b\x02\x80{}\x03", "encoded").await;
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read_and_the_client_gets_what_it_asked_for() {
+    // A platform that compresses although nobody asked it to.
+    let step = answer_with("content-encoding: gzip\r\n", &gzip(CREATED.as_bytes()));
+    let (_platform, receiver, gateway) = peers(vec![step]).await;
+    let plain = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    assert!(!plain.headers().contains_key("content-encoding"));
+    assert_eq!(plain.text().await.unwrap(), CREATED);
+    assert_eq!(receiver.wait_for(1).await[0].json()["data"]["_id"], "1");
+
+    let body = format!(
+        "{{\"data\":{{\"_id\":\"2\",\"appId\":\"a\",\"entryId\":\"e\",\"text\":\"{}\"}}}}",
+        "x".repeat(500)
+    );
+    let step = answer_with("content-encoding: gzip\r\n", &gzip(body.as_bytes()));
+    let (_platform, receiver, gateway) = peers(vec![step]).await;
+    let call = gateway.post(CREATE, "key").header("accept-encoding", "gzip").json(&order("a"));
+    let answer = call.send().await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    let mut undone = String::new();
+    let bytes = answer.bytes().await.unwrap();
+    let mut decoder = flate2::read::GzDecoder::new(&bytes[..]);
+    std::io::Read::read_to_string(&mut decoder, &mut undone).unwrap();
+    assert_eq!(undone, body);
+    assert_eq!(receiver.wait_for(1).await[0].json()["data"]["_id"], "2");
+}
+
+#[tokio::test]
+async fn headers_that_are_no_text_and_odd_content_types_pass() {
+    let headers = "x-odd: \u{e9}\r\ncontent-language: de\r\n";
+    let odd = answer_with(headers, CREATED.as_bytes());
+    let Step::Send(mut bytes) = odd else { unreachable!() };
+    // One byte of Latin-1 in place of the two of UTF-8.
+    let at = bytes.windows(2).position(|pair| pair == "\u{e9}".as_bytes()).unwrap();
+    bytes.splice(at..at + 2, [0xe9]);
+    let (_platform, receiver, gateway) = peers(vec![Step::Send(bytes)]).await;
+    let body = order("a").to_string();
+    let mut request = format!(
+        "POST {CREATE} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain;charset=\"odd\r\ncontent-length: {}\r\nconnection: close\r\nx-request-id: ",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(b"\xe9\xff\r\ntraceparent: \xfe\r\nx-user: \xfd\r\n\r\n");
+    request.extend_from_slice(body.as_bytes());
+    let answer = gateway.raw(&request, SILENCE).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert!(answer.ends_with(CREATED.as_bytes()));
+    assert!(answer.windows(8).any(|bytes| bytes == b"x-odd: \xe9"));
+    let push = receiver.wait_for(1).await.remove(0);
+    assert!(!push.headers.contains_key("traceparent"));
+    gateway.assert_vm_alive();
+}
+
+#[tokio::test]
+async fn every_way_to_end_a_body_makes_one_push() {
+    let length = CREATED.len();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let (first, second) = CREATED.split_at(length / 2);
+    for (name, text) in [
+        ("length", format!("{head}content-length: {length}\r\n\r\n{CREATED}")),
+        ("close", format!("{head}connection: close\r\n\r\n{CREATED}")),
+        (
+            "chunks",
+            format!(
+                "{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+                first.len(),
+                second.len()
+            ),
+        ),
+        (
+            "trailers",
+            format!(
+                "{head}transfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n{length:x}\r\n{CREATED}\r\n0\r\nx-sum: 1\r\n\r\n"
+            ),
+        ),
+        (
+            "informational",
+            format!(
+                "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n{head}content-length: {length}\r\n\r\n{CREATED}"
+            ),
+        ),
+    ] {
+        let (_platform, receiver, gateway) = peers(vec![Step::send(&text)]).await;
+        let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), CREATED, "{name}");
+        receiver.wait_for(1).await;
+        gateway.wait_for_metric(PUSHED, 1.0).await;
+        assert_eq!(receiver.received().len(), 1, "{name}");
+        gateway.assert_vm_alive();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_counted_as_aborted() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
+    let (_platform, receiver, gateway) = peers(vec![Step::send(&format!("{head}{CREATED}"))]).await;
+    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    answer.bytes().await.unwrap_err();
+    gateway.wait_for_metric(&misses("aborted"), 1.0).await;
+    gateway.assert_vm_alive();
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_before_the_answer_is_counted_as_aborted() {
+    let (_platform, _receiver, gateway) = peers(vec![Step::Hang]).await;
+    let call = gateway.post(CREATE, "key").json(&order("a")).timeout(Duration::from_millis(300));
+    call.send().await.unwrap_err();
+    gateway.wait_for_metric(&misses("aborted"), 1.0).await;
+    gateway.assert_vm_alive();
+}
+
+#[tokio::test]
+async fn an_answer_of_the_gateway_itself_is_no_event() {
+    let receiver = Receiver::start().await;
+    let config = json!({
+        "operations": [{"method": "POST", "path": "/write", "op": "data_create",
+                        "app_id": "literal:a", "entry_id": "literal:e",
+                        "record_id": "literal:1", "record": "request:"}],
+        "webhooks": [webhook("crm", &receiver.url("/"))],
+    });
+    // Nobody listens behind it; and a route that answers 200 by itself.
+    let setup = Setup::new(refusing_address().await, &config).edited(|setup| {
+        let hosts = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes";
+        setup.at(hosts).as_array_mut().unwrap().insert(
+            0,
+            json!({"match": {"prefix": "/", "headers": [{"name": "x-direct", "present_match": true}]},
+                   "direct_response": {"status": 200, "body": {"inline_string": CREATED}}}),
+        );
+    });
+    let gateway = setup.start().await;
+    let failed = gateway.call("/write", "key", &json!({})).await;
+    assert_eq!(failed.status(), 503);
+    let direct = gateway.post("/write", "key").header("x-direct", "1").json(&json!({}));
+    assert_eq!(direct.send().await.unwrap().status(), 200);
+    let text = gateway.stats("/stats?filter=http.gateway.downstream_rq_completed").await;
+    assert!(text.contains("downstream_rq_completed: 2"), "{text}");
+    assert_eq!(gateway.metric(&events("data_create")).await, 0.0);
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn answers_without_a_body_harm_nobody() {
+    for head in ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]
+    {
+        let (_platform, _receiver, gateway) = peers(vec![Step::send(head)]).await;
+        let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+        assert!(answer.status().is_success());
+        gateway.wait_for_metric(&misses("malformed"), 1.0).await;
+        let head = client().head(gateway.url(CREATE)).send().await.unwrap();
+        assert!(head.status().is_success());
+        gateway.assert_vm_alive();
+    }
+}
+
+#[tokio::test]
+async fn one_connection_may_carry_many_calls_at_once() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).start().await;
+    // HTTP/1.1, pipelined: the second request is there before the first is answered.
+    let key = platform.api_key();
+    let request = |customer: &str, connection: &str| {
+        let body = order(customer).to_string();
+        format!(
+            "POST {CREATE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\nconnection: {connection}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let both = [request("a", "keep-alive"), request("b", "close")].concat();
+    let answers = gateway.raw(both.as_bytes(), SILENCE).await;
+    let answers = String::from_utf8(answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
+    receiver.wait_for(2).await;
+
+    // HTTP/2, interleaved.
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let call = client.post(gateway.url(CREATE)).bearer_auth(key).json(&order("c"));
+        calls.spawn(async { call.send().await.unwrap().status() });
+    }
+    assert!(calls.join_all().await.iter().all(|status| *status == 200));
+    receiver.wait_for(22).await;
+    gateway.wait_for_metric(PUSHED, 22.0).await;
+}

@@ -1,0 +1,189 @@
+//! From a push to the target's answer, and again if need be.
+
+use super::support::gateway::{SECRET, Setup};
+use super::support::receiver::Receiver;
+use super::support::{verify, wait};
+use super::*;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[tokio::test]
+async fn a_retried_push_keeps_its_id_and_is_signed_anew() {
+    let platform = orders_platform().await;
+    let attempts = AtomicUsize::new(0);
+    let receiver = Receiver::answering(move |_| match attempts.fetch_add(1, Ordering::SeqCst) {
+        0 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        1 => StatusCode::TOO_MANY_REQUESTS.into_response(),
+        _ => StatusCode::NO_CONTENT.into_response(),
+    })
+    .await;
+    let mut config = plugin(&receiver.url("/"));
+    // Longer than a second, so that each attempt has a timestamp of its own.
+    config["webhooks"][0]["retry"] = json!(["1100ms", "1100ms"]);
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    let pushes = receiver.wait_for(3).await;
+    for push in &pushes {
+        assert_eq!(push.header("webhook-id"), pushes[0].header("webhook-id"));
+        assert_eq!(push.body, pushes[0].body);
+        assert_eq!(verify::standard(SECRET, push), Ok(()));
+        assert_eq!(verify::jodoo(SECRET, push), Ok(()));
+    }
+    for pair in pushes.windows(2) {
+        assert_ne!(pair[0].header("webhook-timestamp"), pair[1].header("webhook-timestamp"));
+        assert_ne!(pair[0].query("nonce"), pair[1].query("nonce"));
+        assert_ne!(pair[0].header("x-jdy-signature"), pair[1].header("x-jdy-signature"));
+    }
+    gateway.wait_for_metric(PUSHED, 1.0).await;
+    assert_eq!(gateway.metric(FAILED).await, 0.0);
+}
+
+#[tokio::test]
+async fn during_a_rotation_a_receiver_may_know_either_secret() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin(&receiver.url("/"));
+    config["webhooks"][0]["previous_secret"] = json!("the old one");
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    let push = receiver.wait_for(1).await.remove(0);
+    assert_eq!(verify::standard(SECRET, &push), Ok(()));
+    assert_eq!(verify::standard("the old one", &push), Ok(()));
+    assert_eq!(verify::jodoo(SECRET, &push), Ok(()));
+    assert!(verify::standard("another", &push).is_err());
+    assert!(verify::jodoo("the old one", &push).is_err());
+    assert!(!gateway.log().contains("the old one"));
+}
+
+#[tokio::test]
+async fn a_target_may_name_its_own_cluster_scheme_and_headers() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin("http://crm.internal/hooks");
+    let webhook = &mut config["webhooks"][0];
+    webhook["cluster"] = json!("crm");
+    webhook["signing"] = json!(["jodoo"]);
+    webhook["headers"] = json!({"X-Team": "sales"});
+    let address = json!({"address": "127.0.0.1", "port_value": receiver.address.port()});
+    let setup = Setup::new(platform.address(), &config).edited(|setup| {
+        let endpoint = json!({"endpoint": {"address": {"socket_address": address}}});
+        let endpoints = json!([{"lb_endpoints": [endpoint]}]);
+        setup.at("/static_resources/clusters").as_array_mut().unwrap().push(json!({
+            "name": "crm", "type": "STATIC",
+            "load_assignment": {"cluster_name": "crm", "endpoints": endpoints},
+        }));
+    });
+    let gateway = setup.start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    let push = receiver.wait_for(1).await.remove(0);
+    assert_eq!(push.header("host"), "crm.internal");
+    assert_eq!(push.header("x-team"), "sales");
+    assert!(push.path_and_query.starts_with("/hooks?nonce="));
+    assert_eq!(verify::jodoo(SECRET, &push), Ok(()));
+    for absent in ["webhook-id", "webhook-signature", "webhook-timestamp", "x-formhook-scheme"] {
+        assert!(!push.headers.contains_key(absent), "{absent}");
+    }
+    gateway.wait_for_metric(PUSHED, 1.0).await;
+}
+
+#[tokio::test]
+async fn a_missing_cluster_loses_no_push() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin(&receiver.url("/"));
+    let broken = json!({"id": "broken", "url": "http://crm.internal/", "cluster": "no_such"});
+    config["webhooks"].as_array_mut().unwrap().push(broken);
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    receiver.wait_for(1).await;
+    gateway.wait_for_log(&["webhook broken: the gateway has no such cluster", "\"no_such\""]).await;
+    let name = r#"formhook_pushes_total{result="failure",webhook="broken"}"#;
+    assert_eq!(gateway.metric(name).await, 0.0);
+}
+
+#[tokio::test]
+async fn a_push_has_only_the_headers_that_formhook_gave_it() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    let push = receiver.wait_for(1).await.remove(0);
+    let mut names: Vec<_> = push.headers.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    // `x-request-id` is the API call's, which Envoy gave one.
+    assert_eq!(
+        names,
+        [
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent",
+            "webhook-id",
+            "webhook-signature",
+            "webhook-timestamp",
+            "x-jdy-deliverid",
+            "x-jdy-signature",
+            "x-request-id",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_burst_is_delivered_whole_and_never_with_more_in_flight_than_allowed() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin(&receiver.url("/"));
+    config["webhooks"][0]["max_in_flight"] = json!(4);
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let call = gateway.post(CREATE, platform.api_key()).json(&order(&number.to_string()));
+        calls.spawn(async { call.send().await.unwrap().status() });
+    }
+    assert!(calls.join_all().await.iter().all(|status| *status == 200));
+    let pushes = receiver.wait_for(200).await;
+    gateway.wait_for_metric(PUSHED, 200.0).await;
+    let ids: std::collections::HashSet<_> =
+        pushes.iter().map(|push| push.header("webhook-id").to_owned()).collect();
+    assert_eq!(ids.len(), 200);
+    let cluster = "cluster.formhook_egress.upstream_rq_active";
+    let text = gateway.stats(&format!("/stats?filter={cluster}$")).await;
+    assert!(text.contains(": 0"), "{text}");
+}
+
+#[tokio::test]
+async fn waiting_pushes_outlast_a_change_of_configuration() {
+    let platform = orders_platform().await;
+    let first = AtomicUsize::new(0);
+    let receiver = Receiver::answering(move |_| match first.fetch_add(1, Ordering::SeqCst) {
+        0 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        _ => StatusCode::OK.into_response(),
+    })
+    .await;
+    let mut config = plugin(&receiver.url("/"));
+    // Longer than Envoy keeps a replaced listener.
+    config["webhooks"][0]["retry"] = json!(["3s"]);
+    let gateway = Setup::new(platform.address(), &config).dynamic().start().await;
+    gateway.call(CREATE, platform.api_key(), &order("before")).await;
+    receiver.wait_for(1).await;
+
+    config["webhooks"][0]["headers"] = json!({"x-config": "new"});
+    gateway.change_to(Setup::new(platform.address(), &config)).await;
+    wait::until("a call under the new configuration", async || {
+        gateway.call(CREATE, platform.api_key(), &order("after")).await;
+        let pushes = receiver.received();
+        pushes.iter().any(|push| push.header("x-config") == "new").then_some(())
+    })
+    .await;
+
+    // The retry of the push that was accepted under the old one.
+    let retried = wait::until("the retry", async || {
+        let mut pushes = receiver.received().into_iter().skip(1);
+        pushes.find(|push| push.json()["data"]["customer"] == "before")
+    })
+    .await;
+    assert_eq!(retried.header("webhook-id"), receiver.received()[0].header("webhook-id"));
+    assert_eq!(retried.header("x-config"), "");
+    gateway.assert_vm_alive();
+}

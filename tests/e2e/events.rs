@@ -1,0 +1,282 @@
+//! Which calls make which pushes, and what is in them.
+
+use super::support::gateway::{SECRET, Setup, Wrapping};
+use super::support::receiver::{Received, Receiver};
+use super::support::verify;
+use super::*;
+
+/// `updateTime` of a record in milliseconds since 1970, as `opTime` has it.
+fn millis(time: &Value) -> u64 {
+    let time = humantime::parse_rfc3339(time.as_str().unwrap()).unwrap();
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+/// What the platform's own webhook would carry for a record of its API.
+fn webhook_record(record: &Value) -> Value {
+    let mut data = record.as_object().unwrap().clone();
+    for (id, alias) in [(CUSTOMER, "customer"), (ITEMS, "items")] {
+        let value = data.remove(id).unwrap();
+        data.insert(alias.into(), value);
+    }
+    for row in data["items"].as_array_mut().unwrap() {
+        let row = row.as_object_mut().unwrap();
+        let sku = row.remove(SKU).unwrap();
+        row.insert("sku".into(), sku);
+    }
+    data.insert("formName".into(), json!("Orders"));
+    for absent in ["deleter", "deleteTime", "flowState"] {
+        data.insert(absent.into(), Value::Null);
+    }
+    Value::Object(data)
+}
+
+fn assert_signed(push: &Received) {
+    assert_eq!(verify::standard(SECRET, push), Ok(()));
+    assert_eq!(verify::jodoo(SECRET, push), Ok(()));
+}
+
+#[tokio::test]
+async fn a_record_is_pushed_through_its_whole_life() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/hooks?dpt=7")).start().await;
+    let key = platform.api_key();
+
+    let created = gateway
+        .post(CREATE, key)
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        .header("tracestate", "congo=t61rcWkgMzE")
+        .header("x-request-id", "request-1")
+        .json(&json!({"app_id": APP, "entry_id": ORDERS, "data": {
+            CUSTOMER: {"value": "简道云 \"&<>\u{7f}😀"},
+            AMOUNT: {"value": 12.50},
+            ITEMS: {"value": [{SKU: {"value": "A-1"}}, {SKU: {"value": "A-2"}}]},
+        }}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(created.status(), 200);
+    let created: Value = created.json().await.unwrap();
+    let record = &created["data"];
+    let push = receiver.wait_for(1).await.remove(0);
+    let expected = pushed("data_create", millis(&record["updateTime"]), &webhook_record(record));
+    assert_eq!(String::from_utf8(push.body.clone()).unwrap(), expected);
+    assert_signed(&push);
+    assert_eq!(push.header("content-type"), "application/json");
+    assert_eq!(push.header("x-jdy-deliverid"), push.header("webhook-id"));
+    assert!(push.path_and_query.starts_with("/hooks?dpt=7&nonce="), "{}", push.path_and_query);
+    assert_eq!(push.query("timestamp"), Some(push.header("webhook-timestamp")));
+    assert_eq!(push.header("tracestate"), "congo=t61rcWkgMzE");
+    assert_eq!(push.header("x-request-id"), "request-1");
+    assert!(push.header("traceparent").starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+
+    let id = record["_id"].clone();
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": id, "data": {
+        ITEMS: {"value": [{SKU: {"value": "B-1"}}]},
+    }});
+    let updated: Value = gateway.call(UPDATE, key, &body).await.json().await.unwrap();
+    let push = receiver.wait_for(2).await.remove(1);
+    let time = millis(&updated["data"]["updateTime"]);
+    let expected = pushed("data_update", time, &webhook_record(&updated["data"]));
+    assert_eq!(String::from_utf8(push.body.clone()).unwrap(), expected);
+    assert_signed(&push);
+
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": id});
+    let deleted: Value = gateway.call(DELETE, key, &body).await.json().await.unwrap();
+    assert_eq!(deleted, json!({"status": "success"}));
+    let push = receiver.wait_for(3).await.remove(2);
+    let seen = push.json();
+    let time = &seen["data"]["deleteTime"];
+    let expected = json!({
+        "_id": id, "appId": APP, "entryId": ORDERS, "formName": "Orders",
+        "deleter": null, "deleteTime": time,
+    });
+    let expected = pushed("data_remove", millis(time), &expected);
+    assert_eq!(String::from_utf8(push.body.clone()).unwrap(), expected);
+    assert_signed(&push);
+
+    gateway.wait_for_metric(PUSHED, 3.0).await;
+    for op in ["data_create", "data_update", "data_remove"] {
+        assert_eq!(gateway.metric(&events(op)).await, 1.0);
+    }
+}
+
+#[tokio::test]
+async fn the_older_versions_of_the_api_are_watched_too() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).start().await;
+    let key = platform.api_key();
+    let data = json!({"data": {CUSTOMER: {"value": "v"}}});
+    let path =
+        |version: &str, tail: &str| format!("/api/{version}/app/{APP}/entry/{ORDERS}/{tail}");
+    let mut id = Value::Null;
+    for version in ["v1", "v2", "v3", "v4"] {
+        let created = gateway.call(&path(version, "data_create"), key, &data).await;
+        let created: Value = created.json().await.unwrap();
+        id = created["data"]["_id"].clone();
+        let body = json!({"data_id": id, "data": data["data"]});
+        assert_eq!(gateway.call(&path(version, "data_update"), key, &body).await.status(), 200);
+    }
+    let deleted = gateway.call(&path("v1", "data_delete"), key, &json!({"data_id": id})).await;
+    assert_eq!(deleted.status(), 200);
+    let pushes = receiver.wait_for(9).await;
+    let removed = pushes.iter().find(|push| push.json()["op"] == "data_remove").unwrap().json();
+    assert_eq!(removed["data"]["_id"], id);
+    assert_eq!(removed["data"]["entryId"], ORDERS);
+    gateway.wait_for_metric(PUSHED, 9.0).await;
+    assert_eq!(gateway.metric(&events("data_create")).await, 4.0);
+    assert_eq!(gateway.metric(&events("data_update")).await, 4.0);
+}
+
+#[tokio::test]
+async fn a_call_that_changed_nothing_makes_no_push() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).start().await;
+    let key = platform.api_key();
+    let unknown = json!({"app_id": APP, "entry_id": ORDERS, "data_id": "0".repeat(24)});
+    assert_eq!(gateway.call(DELETE, key, &unknown).await.status(), 400);
+    assert_eq!(gateway.call(CREATE, "wrong key", &order("a")).await.status(), 400);
+    platform.limit_rate(true);
+    assert_eq!(gateway.call(CREATE, key, &order("a")).await.status(), 400);
+    platform.limit_rate(false);
+    let read = json!({"app_id": APP, "entry_id": ORDERS});
+    assert_eq!(gateway.call("/api/v5/app/entry/data/list", key, &read).await.status(), 200);
+    let get = reqwest::get(gateway.url(CREATE)).await.unwrap();
+    assert!(!get.status().is_success(), "{}", get.status());
+
+    // What comes after all of these arrives first, so none of them made a push.
+    gateway.call(CREATE, key, &order("real")).await;
+    assert_eq!(receiver.wait_for(1).await[0].json()["data"]["customer"], "real");
+    gateway.wait_for_metric(PUSHED, 1.0).await;
+    assert_eq!(receiver.received().len(), 1);
+    let metrics = gateway.metrics().await;
+    let counted = metrics.iter().filter(|(name, value)| name.contains("misses") && **value > 0.0);
+    assert_eq!(counted.count(), 0, "{metrics:?}");
+}
+
+#[tokio::test]
+async fn a_batch_is_not_pushed_and_counted() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).start().await;
+    let key = platform.api_key();
+    let rows = [json!({CUSTOMER: {"value": "a"}}), json!({CUSTOMER: {"value": "b"}})];
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_list": rows});
+    let path = "/api/v5/app/entry/data/batch_create";
+    let answer: Value = gateway.call(path, key, &body).await.json().await.unwrap();
+    assert_eq!(answer["success_count"], 2);
+    gateway.wait_for_metric(&misses("batch"), 1.0).await;
+    gateway.wait_for_log(&["a change was not captured", "batch"]).await;
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_gets_only_the_events_and_forms_it_asked_for() {
+    let platform = orders_platform().await;
+    let all = Receiver::start().await;
+    let created_only = Receiver::start().await;
+    let other_form = Receiver::start().await;
+    let mut config = plugin(&all.url("/"));
+    config["webhooks"].as_array_mut().unwrap().extend([
+        json!({"id": "created", "url": created_only.url("/")}),
+        json!({"id": "other", "url": other_form.url("/"),
+               "forms": [{"app_id": APP, "entry_id": "0"}]}),
+        json!({"id": "off", "url": other_form.url("/"), "enabled": false}),
+    ]);
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    let key = platform.api_key();
+    let created: Value = gateway.call(CREATE, key, &order("a")).await.json().await.unwrap();
+    let id = &created["data"]["_id"];
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": id});
+    gateway.call(DELETE, key, &body).await;
+    all.wait_for(2).await;
+    let push = created_only.wait_for(1).await.remove(0);
+    assert_eq!(push.json()["op"], "data_create");
+    // A webhook with no secret: everything of a push but the signatures.
+    assert!(!push.headers.contains_key("webhook-signature"));
+    assert!(!push.headers.contains_key("x-jdy-signature"));
+    assert_eq!(push.header("x-jdy-deliverid"), push.header("webhook-id"));
+    assert_eq!(push.query("nonce").unwrap().len(), 6);
+    gateway.wait_for_metric(PUSHED, 2.0).await;
+    assert_eq!((created_only.received().len(), other_form.received().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn any_other_api_is_watched_by_configuration() {
+    // A platform that can put a deleted record back, which the preset's cannot.
+    use axum::{Json, Router, routing::put};
+    let restore = |Json(body): Json<Value>| async move {
+        if body["id"] == "gone" {
+            return Json(json!({"ok": false, "record": {}}));
+        }
+        Json(json!({"ok": true, "record": {"_id": body["id"], "field_1": 1.0, "n": [1, {}]}}))
+    };
+    let router = Router::new().route("/v2/{app}/{form}/restore", put(restore));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+
+    let receiver = Receiver::start().await;
+    let config = json!({
+        "operations": [{
+            "method": "PUT", "path": "/v2/{app}/{form}/restore", "op": "data_recover",
+            "app_id": "path:app", "entry_id": "path:form",
+            "record_id": "request:/id", "record": "response:/record",
+            "actor": "header:x-user", "time": "header:x-time",
+            "success": [{"at": "response:/ok", "equals": true}],
+        }],
+        "forms": [{"app_id": "a b", "entry_id": "f", "name": "Files",
+                   "fields": [{"id": "field_1", "alias": "size"}]}],
+        "webhooks": [webhook("crm", &receiver.url("/"))],
+    });
+    let gateway = Setup::new(address, &config).start().await;
+    let client = super::support::gateway::client();
+    for id in ["gone", "r1"] {
+        let answer = client
+            .put(gateway.url("/v2/a%20b/f/restore?x=1"))
+            .header("x-user", "ada")
+            .header("x-time", "2026-05-12T08:45:09.018Z")
+            .json(&json!({"id": id}));
+        assert_eq!(answer.send().await.unwrap().status(), 200);
+    }
+    let push = receiver.wait_for(1).await.remove(0);
+    assert_eq!(
+        String::from_utf8(push.body).unwrap(),
+        r#"{"data":{"_id":"r1","appId":"a b","deleteTime":null,"deleter":null,"entryId":"f","flowState":null,"formName":"Files","n":[1,{}],"size":1},"op":"data_recover","opTime":1778575509018}"#
+    );
+    gateway.wait_for_metric(&events("data_recover"), 1.0).await;
+}
+
+#[tokio::test]
+async fn the_configuration_may_be_a_struct() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin(&receiver.url("/"));
+    // A Struct has doubles for numbers, and no order of keys.
+    config["limits"] = json!({"max_body_bytes": 2048, "memory_bytes": 4_194_304});
+    config["webhooks"][0]["max_in_flight"] = json!(3);
+    let setup = Setup::new(platform.address(), &config).wrapped(Wrapping::Struct);
+    let gateway = setup.start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    assert_signed(&receiver.wait_for(1).await[0]);
+    gateway.call(CREATE, platform.api_key(), &order(&"x".repeat(3000))).await;
+    gateway.wait_for_metric(&misses("too_large"), 1.0).await;
+}
+
+#[tokio::test]
+async fn workers_share_their_counters() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).workers(2).start().await;
+    let key = platform.api_key();
+    // Each call is a connection of its own, so that both workers get some.
+    for _ in 0..20 {
+        assert_eq!(gateway.call(CREATE, key, &order("a")).await.status(), 200);
+    }
+    receiver.wait_for(20).await;
+    gateway.wait_for_metric(PUSHED, 20.0).await;
+    gateway.wait_for_metric(&events("data_create"), 20.0).await;
+}

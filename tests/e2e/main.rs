@@ -1,0 +1,90 @@
+//! Formhook in real Envoy: API calls go in at one end, pushes come out at the other.
+//!
+//! Needs `build/formhook.wasm` (`make wasm`). Runs on the Envoy that `$ENVOY` names, or else on
+//! the one that `.ci/get-envoy` finds.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api_call;
+mod configuration;
+mod delivery;
+mod events;
+mod interop;
+mod large_bodies;
+mod targets;
+
+use serde_json::{Value, json};
+use support::gateway::{SECRET_ENV, Setup};
+use support::platform::{Form, Platform};
+
+pub const APP: &str = "59264073a2a60c0c08e20bfb";
+pub const ORDERS: &str = "59264073a2a60c0c08e20bfd";
+pub const CUSTOMER: &str = "_widget_1432728651402";
+pub const AMOUNT: &str = "_widget_1432728651403";
+pub const ITEMS: &str = "_widget_1528854613291";
+pub const SKU: &str = "_widget_1528854614409";
+
+pub const CREATE: &str = "/api/v5/app/entry/data/create";
+pub const UPDATE: &str = "/api/v5/app/entry/data/update";
+pub const DELETE: &str = "/api/v5/app/entry/data/delete";
+
+/// The platform with the form "Orders".
+pub async fn orders_platform() -> Platform {
+    Platform::start(vec![Form::orders()]).await
+}
+
+/// The plugin's configuration: one webhook, signed, for every event of the form "Orders".
+pub fn plugin(url: &str) -> Value {
+    json!({
+        "platform": "jodoo",
+        "forms": [{
+            "app_id": APP,
+            "entry_id": ORDERS,
+            "name": "Orders",
+            "fields": [
+                {"id": CUSTOMER, "alias": "customer", "type": "text"},
+                {"id": ITEMS, "alias": "items", "type": "subform", "items": [
+                    {"id": SKU, "alias": "sku", "type": "text"},
+                ]},
+            ],
+        }],
+        "webhooks": [webhook("crm", url)],
+    })
+}
+
+pub fn webhook(id: &str, url: &str) -> Value {
+    json!({
+        "id": id,
+        "url": url,
+        "secret_env": SECRET_ENV,
+        "events": ["data_update", "data_remove", "data_recover"],
+        "retry": ["10ms", "20ms", "40ms"],
+    })
+}
+
+/// A gateway before the platform that pushes to this URL.
+pub fn gateway(platform: &Platform, url: &str) -> Setup {
+    Setup::new(platform.address(), &plugin(url))
+}
+
+/// The body of a call that creates an order for this customer.
+pub fn order(customer: &str) -> Value {
+    json!({"app_id": APP, "entry_id": ORDERS, "data": {CUSTOMER: {"value": customer}}})
+}
+
+/// A body as the platform would push it: members sorted, compact.
+pub fn pushed(op: &str, time: u64, data: &Value) -> String {
+    json!({"data": data, "op": op, "opTime": time}).to_string()
+}
+
+pub const PUSHED: &str = r#"formhook_pushes_total{result="success",webhook="crm"}"#;
+pub const FAILED: &str = r#"formhook_pushes_total{result="failure",webhook="crm"}"#;
+
+pub fn misses(reason: &str) -> String {
+    format!(r#"formhook_capture_misses_total{{reason="{reason}"}}"#)
+}
+
+pub fn events(op: &str) -> String {
+    format!(r#"formhook_events_total{{op="{op}"}}"#)
+}

@@ -1,0 +1,453 @@
+//! Real Envoy with the built filter, run from `envoy/envoy.yaml` with as few changes as a test
+//! allows: ports of the kernel's choice, the stand-in platform, and loopback as an allowed target.
+
+use super::wait;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// The plugin's environment in every test.
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub const SECRET_ENV: &str = "CRM_WEBHOOK_SECRET";
+
+/// How the plugin's configuration is written into Envoy's.
+#[derive(Clone, Copy, Debug)]
+pub enum Wrapping {
+    StringValue,
+    Struct,
+}
+
+/// A gateway that is to be started.
+pub struct Setup {
+    config: Value,
+    workers: usize,
+    is_dynamic: bool,
+}
+
+impl Setup {
+    /// The shipped gateway, in front of this platform, with this plugin configuration.
+    pub fn new(platform: SocketAddr, plugin: &Value) -> Self {
+        Self::with_plugin_text(platform, &plugin.to_string())
+    }
+
+    /// The same, where the plugin's configuration may be no JSON at all.
+    pub fn with_plugin_text(platform: SocketAddr, plugin: &str) -> Self {
+        let mut setup = Setup { config: shipped_config(), workers: 1, is_dynamic: false };
+        *setup.at("/admin/address/socket_address/port_value") = json!(0);
+        *setup.at("/static_resources/listeners/0/address/socket_address/port_value") = json!(0);
+        let wasm = root().join("build/formhook.wasm");
+        assert!(wasm.exists(), "{} is missing: run `make wasm`", wasm.display());
+        setup.plugin()["vm_config"]["code"]["local"]["filename"] = json!(wasm);
+        setup.plugin()["configuration"] =
+            json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin});
+        let cluster = setup.cluster("form_platform");
+        cluster.as_object_mut().unwrap().remove("transport_socket");
+        let endpoint =
+            "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+        *cluster.pointer_mut(endpoint).unwrap() =
+            json!({"address": platform.ip().to_string(), "port_value": platform.port()});
+        setup.allow("127.0.0.0", 8)
+    }
+
+    /// Changes how the plugin's configuration is written down.
+    pub fn wrapped(mut self, wrapping: Wrapping) -> Self {
+        if let Wrapping::Struct = wrapping {
+            let configuration = &mut self.plugin()["configuration"];
+            let text = configuration["value"].as_str().unwrap();
+            let value: Value = serde_json::from_str(text).unwrap();
+            *configuration =
+                json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": value});
+        }
+        self
+    }
+
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Lets the gateway be changed while it runs, by [`Gateway::change_to`].
+    pub fn dynamic(mut self) -> Self {
+        self.is_dynamic = true;
+        self
+    }
+
+    /// The gateway's listener as a file of Envoy's listener discovery service.
+    fn listener_file(&mut self) -> Value {
+        let mut listener = self.at("/static_resources/listeners/0").clone();
+        listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        json!({"resources": [listener]})
+    }
+
+    /// The authorities that targets' certificates are checked against.
+    pub fn trusting(mut self, authorities: &Path) -> Self {
+        let context = "/transport_socket/typed_config/common_tls_context/validation_context";
+        let context = self.cluster("formhook_egress_https").pointer_mut(context).unwrap();
+        context["trusted_ca"]["filename"] = json!(authorities);
+        self
+    }
+
+    /// Lets pushes reach a private network, as the comment in the file describes.
+    fn allow(mut self, address: &str, prefix_len: u8) -> Self {
+        let filters = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
+        let filters = &mut self.at(filters)["http_filters"];
+        let rbac = named(filters, "envoy.filters.http.rbac");
+        let rules = "/typed_config/rules/policies/address_not_allowed/permissions/0/and_rules";
+        let rules = rbac.pointer_mut(rules).unwrap();
+        let allowed = "/rules/0/not_rule/or_rules/rules";
+        let denied = "/rules/1/or_rules/rules/0";
+        let mut rule = rules.pointer(denied).unwrap().clone();
+        rule["matcher"]["typed_config"]["upstream_ip"] =
+            json!({"address_prefix": address, "prefix_len": prefix_len});
+        rules.pointer_mut(allowed).unwrap().as_array_mut().unwrap().push(rule);
+        self
+    }
+
+    /// The shipped rules again, with which nothing on this machine can be reached.
+    pub fn denying_loopback(mut self) -> Self {
+        let filters = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
+        let shipped = shipped_config().pointer(filters).unwrap()["http_filters"].clone();
+        self.at(filters)["http_filters"] = shipped;
+        self
+    }
+
+    /// Any other change of the configuration.
+    pub fn edited(mut self, edit: impl FnOnce(&mut Self)) -> Self {
+        edit(&mut self);
+        self
+    }
+
+    pub fn at(&mut self, pointer: &str) -> &mut Value {
+        self.config.pointer_mut(pointer).unwrap_or_else(|| panic!("envoy.yaml has no {pointer}"))
+    }
+
+    /// The filters that an API call passes.
+    pub fn http_filters(&mut self) -> &mut Value {
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        &mut self.at(manager)["http_filters"]
+    }
+
+    pub fn plugin(&mut self) -> &mut Value {
+        &mut named(self.http_filters(), "envoy.filters.http.wasm")["typed_config"]["config"]
+    }
+
+    pub fn cluster(&mut self, name: &str) -> &mut Value {
+        named(self.at("/static_resources/clusters"), name)
+    }
+
+    /// Starts Envoy and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn start(self) -> Gateway {
+        self.try_start().await.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same; an error says why Envoy does not serve, with its log.
+    pub async fn try_start(self) -> Result<Gateway, String> {
+        let mut envoy = Process::spawn(self)?;
+        let (admin, port) = envoy.serving().await.map_err(|why| envoy.with_log(&why))?;
+        let address = ([127, 0, 0, 1], port).into();
+        Ok(Gateway { address, admin, client: client(), envoy })
+    }
+
+    /// Starts Envoy, which must refuse this configuration. Its log.
+    pub async fn refused(self) -> String {
+        let mut envoy = Process::spawn(self).unwrap();
+        let status = wait::until("Envoy to refuse its configuration", async || {
+            envoy.child.try_wait().unwrap()
+        })
+        .await;
+        assert!(!status.success(), "Envoy ended with {status}");
+        envoy.log()
+    }
+}
+
+/// Where a dynamic gateway finds its listener.
+const LISTENER_FILE: &str = "listener.json";
+
+/// The folder of the project.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `envoy/envoy.yaml` as it is shipped.
+pub fn shipped_config() -> Value {
+    let text = std::fs::read_to_string(root().join("envoy/envoy.yaml")).unwrap();
+    serde_yaml_ng::from_str(&text).unwrap()
+}
+
+/// The Envoy to test with: `$ENVOY`, or what `.ci/get-envoy` finds or installs.
+pub fn envoy_binary() -> PathBuf {
+    find_envoy().unwrap_or_else(|why| panic!("{why}"))
+}
+
+fn find_envoy() -> Result<PathBuf, String> {
+    let found = Command::new(root().join(".ci/get-envoy")).stderr(Stdio::inherit()).output();
+    let found = found.map_err(|error| format!(".ci/get-envoy cannot be run: {error}"))?;
+    if !found.status.success() {
+        return Err(".ci/get-envoy found no Envoy; $ENVOY may name one".to_owned());
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()))
+}
+
+/// The version of that Envoy, such as `1.40.0`.
+pub fn envoy_version() -> String {
+    let said = Command::new(envoy_binary()).arg("--version").output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    // "envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL"
+    said.split('/').rev().nth(3).unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+/// A client that keeps nothing between calls, so that no test depends on another's connection.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        // All that is called is on this machine.
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .timeout(wait::PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+fn named<'v>(list: &'v mut Value, name: &str) -> &'v mut Value {
+    let list = list.as_array_mut().unwrap();
+    let found = list.iter_mut().find(|item| item["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+fn ended(status: ExitStatus) -> String {
+    format!("Envoy ended with {status}")
+}
+
+struct Process {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Process {
+    fn spawn(mut setup: Setup) -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("envoy.json");
+        if setup.is_dynamic {
+            let file = folder.path().join(LISTENER_FILE);
+            std::fs::write(&file, setup.listener_file().to_string()).unwrap();
+            setup.at("/static_resources/listeners").as_array_mut().unwrap().remove(0);
+            setup.config["node"] = json!({"id": "gateway", "cluster": "gateway"});
+            setup.config["dynamic_resources"] =
+                json!({"lds_config": {"path_config_source": {"path": file}}});
+        }
+        std::fs::write(&config, setup.config.to_string()).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let binary = find_envoy()?;
+        let child = Command::new(&binary)
+            .arg("--config-path")
+            .arg(config)
+            .arg("--admin-address-path")
+            .arg(folder.path().join("admin"))
+            .arg("--concurrency")
+            .arg(setup.workers.to_string())
+            .arg("--disable-hot-restart")
+            // After a change, the old listener's filters end so many seconds later.
+            .args(["--drain-time-s", "1"])
+            .env(SECRET_ENV, SECRET)
+            .current_dir(root())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("{} cannot be started: {error}", binary.display()))?;
+        Ok(Process { child, folder })
+    }
+
+    fn log(&self) -> String {
+        let log = std::fs::read(self.folder.path().join("log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    fn with_log(&self, why: &str) -> String {
+        format!("{why}\n--- Envoy's log\n{}---", self.log())
+    }
+
+    /// Waits until all is ready: the address of the admin interface, and the gateway's port.
+    async fn serving(&mut self) -> Result<(SocketAddr, u16), String> {
+        let admin_file = self.folder.path().join("admin");
+        let admin = wait::attempt("Envoy's admin address", async || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(Err(ended(status)));
+            }
+            let text = std::fs::read_to_string(&admin_file).ok()?;
+            text.trim().parse::<SocketAddr>().ok().map(Ok)
+        });
+        let admin = admin.await??;
+        let client = client();
+        let ready = wait::attempt("Envoy to be ready", async || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(Err(ended(status)));
+            }
+            let ready = client.get(format!("http://{admin}/ready")).send().await.ok()?;
+            ready.status().is_success().then_some(Ok(()))
+        });
+        ready.await??;
+        let listeners = async || {
+            let url = format!("http://{admin}/listeners?format=json");
+            client.get(url).send().await?.json::<Value>().await
+        };
+        let mut listeners = listeners().await.map_err(|error| error.to_string())?;
+        let gateway = named(&mut listeners["listener_statuses"], "gateway");
+        let port = gateway["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+        Ok((admin, u16::try_from(port).unwrap()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- Envoy's log\n{}---", self.log());
+        }
+    }
+}
+
+/// A running gateway. It ends when this is dropped.
+pub struct Gateway {
+    /// Where API calls go.
+    pub address: SocketAddr,
+    /// Envoy's own admin interface.
+    pub admin: SocketAddr,
+    client: reqwest::Client,
+    envoy: Process,
+}
+
+impl Gateway {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Calls the API through the gateway.
+    pub async fn call(&self, path: &str, key: &str, body: &Value) -> reqwest::Response {
+        self.post(path, key).json(body).send().await.unwrap()
+    }
+
+    /// An API call to be completed.
+    pub fn post(&self, path: &str, key: &str) -> reqwest::RequestBuilder {
+        self.client.post(self.url(path)).bearer_auth(key)
+    }
+
+    /// Changes a dynamic gateway, as far as its listener goes, and waits until Envoy has taken it.
+    pub async fn change_to(&self, mut setup: Setup) {
+        let taken = "listener_manager.lds.update_success";
+        let updates = async || {
+            let text = self.stats(&format!("/stats?filter={taken}")).await;
+            text.trim().rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
+        };
+        let before = updates().await;
+        let file = self.envoy.folder.path().join(LISTENER_FILE);
+        let new = file.with_extension("new");
+        std::fs::write(&new, setup.listener_file().to_string()).unwrap();
+        std::fs::rename(new, file).unwrap();
+        wait::until("the changed listener", async || (updates().await > before).then_some(()))
+            .await;
+    }
+
+    /// Formhook's metrics as Prometheus sees them, by name and labels, the labels in order.
+    pub async fn metrics(&self) -> HashMap<String, f64> {
+        self.try_metrics().await.unwrap()
+    }
+
+    /// The same, from an Envoy that may have ended.
+    pub async fn try_metrics(&self) -> reqwest::Result<HashMap<String, f64>> {
+        let text = self.try_stats("/stats/prometheus").await?;
+        let lines = text.lines().filter(|line| line.starts_with("formhook_"));
+        let parsed = lines.filter_map(|line| {
+            let (name, rest) = line.split_once('{')?;
+            let (labels, value) = rest.split_once("} ")?;
+            let mut labels: Vec<_> = labels.split(',').collect();
+            labels.sort_unstable();
+            Some((format!("{name}{{{}}}", labels.join(",")), value.parse().ok()?))
+        });
+        Ok(parsed.collect())
+    }
+
+    /// One metric; zero if it is not there.
+    pub async fn metric(&self, name: &str) -> f64 {
+        self.metrics().await.get(name).copied().unwrap_or_default()
+    }
+
+    /// Waits until a metric has reached a value.
+    ///
+    /// # Panics
+    /// If it goes beyond, or does not get there.
+    pub async fn wait_for_metric(&self, name: &str, value: f64) {
+        wait::until(&format!("{name} to be {value}"), async || {
+            let metrics = self.metrics().await;
+            let now = metrics.get(name).copied();
+            let now = now.unwrap_or_else(|| panic!("there is no {name} in {metrics:#?}"));
+            assert!(now <= value, "{name} is {now}, more than {value}");
+            (now >= value).then_some(())
+        })
+        .await;
+    }
+
+    /// A page of Envoy's admin interface.
+    pub async fn stats(&self, page: &str) -> String {
+        self.try_stats(page).await.unwrap()
+    }
+
+    async fn try_stats(&self, page: &str) -> reqwest::Result<String> {
+        let url = format!("http://{}{page}", self.admin);
+        self.client.get(url).send().await?.text().await
+    }
+
+    /// What Envoy has logged so far.
+    pub fn log(&self) -> String {
+        self.envoy.log()
+    }
+
+    /// Waits until the log has a line with all of these texts in it.
+    pub async fn wait_for_log(&self, texts: &[&str]) -> String {
+        wait::until(&format!("a log line with {texts:?}"), async || {
+            let log = self.log();
+            let mut lines = log.lines();
+            lines.find(|line| texts.iter().all(|text| line.contains(text))).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// No VM has crashed so far.
+    pub fn assert_vm_alive(&self) {
+        let log = self.log();
+        for mark in ["panicked", "RuntimeError", "Plugin configured to fail"] {
+            assert!(!log.contains(mark), "a VM crashed:\n{log}");
+        }
+    }
+
+    /// The memory that Envoy holds, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.envoy.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes * 1024
+    }
+
+    /// Sends bytes as they are, and reads until the gateway closes or `wait` has passed without
+    /// anything coming.
+    pub async fn raw(&self, request: &[u8], wait: Duration) -> Vec<u8> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(Ok(read @ 1..)) = tokio::time::timeout(wait, stream.read(&mut buffer)).await {
+            answer.extend_from_slice(&buffer[..read]);
+        }
+        answer
+    }
+}

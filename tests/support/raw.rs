@@ -1,0 +1,93 @@
+//! A server below HTTP: it reads one request and writes what it is told, byte by byte. For peers
+//! that no HTTP library would play.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What to do after a request was read.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Send(Vec<u8>),
+    /// The same bytes so many times.
+    Repeat(Vec<u8>, usize),
+    /// Say nothing more and keep the connection.
+    Hang,
+}
+
+impl Step {
+    pub fn send(text: &str) -> Self {
+        Step::Send(text.into())
+    }
+}
+
+/// A running server; after its steps it closes the connection. It ends when this is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    pub async fn start(steps: Vec<Step>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let steps = Arc::new(steps);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let steps = Arc::clone(&steps);
+                // A peer that goes away before the last step is an expected end.
+                tokio::spawn(async move { play(stream, &steps).await.ok() });
+            }
+        });
+        Server { address, task }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn play(mut stream: TcpStream, steps: &[Step]) -> std::io::Result<()> {
+    read_request(&mut stream).await?;
+    for step in steps {
+        match step {
+            Step::Send(bytes) => stream.write_all(bytes).await?,
+            Step::Repeat(bytes, times) => {
+                for _ in 0..*times {
+                    stream.write_all(bytes).await?;
+                }
+            }
+            Step::Hang => {
+                // Until the peer gives up.
+                while stream.read(&mut [0; 1024]).await? > 0 {}
+            }
+        }
+    }
+    stream.shutdown().await
+}
+
+/// Reads a request with a `content-length`, or with no body.
+async fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.map_or(0, |length| length.trim().parse().unwrap());
+    stream.read_exact(&mut vec![0; length]).await?;
+    Ok(())
+}
+
+/// A port where nobody listens.
+pub async fn refusing_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
