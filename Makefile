@@ -8,7 +8,7 @@ SHELL := /bin/sh
 
 # The newest Envoy, and the oldest that works: every end-to-end test runs on both.
 ENVOY_VERSIONS := 1.40.0 1.36.4
-SEEDS ?= 1000
+SEEDS ?= 10000
 
 .PHONY: help
 help: ## Shows this.
@@ -20,11 +20,16 @@ demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEE
 	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
 
 .PHONY: test
-test: lint wasm unit e2e ## Everything that decides whether a change is good.
+test: lint wasm unit sim e2e ## Everything that decides whether a change is good.
 
 .PHONY: wasm
 wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
 	@.ci/build-wasm
+
+# The same with a way to end it, for tests.
+.PHONY: wasm-crash
+wasm-crash:
+	@.ci/build-wasm crash
 
 .PHONY: lint
 lint: ## Checks format and lints, for the machine and for wasm.
@@ -34,21 +39,25 @@ lint: ## Checks format and lints, for the machine and for wasm.
 	.ci/build-wasm clippy
 
 .PHONY: unit
-unit: wasm ## Unit and property tests, the simulation, and the checks of the built module.
-	SEEDS=$(SEEDS) cargo test --quiet --lib --test sim --test module --test platform
+unit: wasm ## Unit and property tests, and the checks of the built module.
+	cargo test --quiet --lib --test module --test platform
 
 .PHONY: sim
 sim: ## Runs the simulation with SEEDS=n seeds; SEED=n replays one.
-	SEEDS=$(SEEDS) cargo test --quiet --test sim -- --nocapture
+	SEEDS=$(SEEDS) cargo test --quiet --profile sim --test sim -- --nocapture
 
 .PHONY: e2e
-e2e: wasm $(ENVOY_VERSIONS:%=e2e-%) ## End-to-end tests on real Envoy, on each supported version.
+e2e: $(ENVOY_VERSIONS:%=e2e-%) ## End-to-end tests on real Envoy, on each supported version.
 
 .PHONY: $(ENVOY_VERSIONS:%=e2e-%)
-$(ENVOY_VERSIONS:%=e2e-%): e2e-%: wasm
+$(ENVOY_VERSIONS:%=e2e-%): e2e-%: wasm wasm-crash
 	@.ci/get-verifiers
 	@echo "Envoy $*:"
 	@ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && cargo test --quiet --test e2e -- --test-threads=4
+
+.PHONY: faults
+faults: wasm wasm-crash ## Tries every fault on real Envoy, and prints what was lost as a table.
+	@.ci/fault-table
 
 .PHONY: clean
 clean: ## Removes all that was built and installed here.

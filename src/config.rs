@@ -23,6 +23,8 @@ use std::rc::Rc;
 const BODY_BYTES: RangeInclusive<u32> = 1024..=16 * MIB;
 /// What a worker's memory may be bounded to. A wasm VM has 1 GiB at most.
 const MEMORY_BYTES: RangeInclusive<u32> = MIB..=512 * MIB;
+/// How many records the history may have; each takes up to 20 KB.
+const HISTORY_RECORDS: RangeInclusive<u32> = 0..=100_000;
 const MIB: u32 = 1024 * 1024;
 
 /// A checked configuration.
@@ -32,7 +34,7 @@ pub struct Config {
     pub operations: Operations,
     /// The forms that have a name or aliases.
     pub forms: Forms,
-    /// The webhooks; their positions name them elsewhere.
+    /// The webhooks and, after them, the targets of notices.
     pub webhooks: Rc<[Webhook]>,
     /// Bounds.
     pub limits: Limits,
@@ -45,13 +47,19 @@ pub struct Config {
 pub struct Limits {
     /// The largest body, in bytes, that is copied.
     pub max_body_bytes: usize,
-    /// All copied bodies and waiting pushes together, in bytes.
+    /// All copied bodies together, and all kept pushes together, in bytes.
     pub memory_bytes: usize,
+    /// Records of the history, all workers together.
+    pub history_records: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_body_bytes: 1024 * 1024, memory_bytes: 64 * 1024 * 1024 }
+        Limits {
+            max_body_bytes: 1024 * 1024,
+            memory_bytes: 64 * 1024 * 1024,
+            history_records: 10_000,
+        }
     }
 }
 
@@ -98,17 +106,24 @@ fn root(field: &Field<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Confi
         "operations",
         "forms",
         "webhooks",
+        "notify",
+        "store",
         "limits",
         "strip_accept_encoding",
     ])?;
     if let Some(role) = members.get("role") {
         role.choice([("watch", ())]);
     }
+    if let Some(store) = members.get("store") {
+        store.choice([("memory", ())]);
+    }
+    let mut webhooks = webhook::webhooks(members.require("webhooks", field), env);
+    webhooks.extend(members.get("notify").map(webhook::notify).unwrap_or_default());
     let strip = members.get("strip_accept_encoding");
     Some(Config {
         operations: operation::operations(field, &members),
         forms: members.get("forms").map(form::forms).unwrap_or_default(),
-        webhooks: webhook::webhooks(members.require("webhooks", field), env).into(),
+        webhooks: webhooks.into(),
         limits: members.get("limits").map_or_else(Limits::default, limits),
         strip_accept_encoding: strip.and_then(Field::flag).unwrap_or(true),
     })
@@ -116,7 +131,7 @@ fn root(field: &Field<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Confi
 
 fn limits(field: &Field<'_>) -> Limits {
     let mut limits = Limits::default();
-    let Some(members) = field.object(&["max_body_bytes", "memory_bytes"]) else {
+    let Some(members) = field.object(&["max_body_bytes", "memory_bytes", "history_records"]) else {
         return limits;
     };
     let bytes = |name, range| {
@@ -128,6 +143,10 @@ fn limits(field: &Field<'_>) -> Limits {
     }
     if let Some(bytes) = bytes("memory_bytes", MEMORY_BYTES) {
         limits.memory_bytes = bytes;
+    }
+    let records = members.get("history_records");
+    if let Some(records) = records.and_then(|records| records.integer(HISTORY_RECORDS)) {
+        limits.history_records = records.into();
     }
     if limits.memory_bytes < limits.max_body_bytes {
         field.fault(format_args!(

@@ -3,18 +3,22 @@
 //! The courier is a state machine over `Host`: it is told what happened and says what to send
 //! next. It knows nothing of API calls and forms.
 
+pub mod commands;
 mod courier;
-mod push;
+mod lane;
+mod notice;
+mod quiet;
 mod request;
+mod retry_after;
 mod schedule;
 mod target;
 mod verdict;
 mod webhook;
 
-pub use courier::Courier;
-pub use push::{Message, Push, PushId};
+pub use courier::{Courier, Draft};
+pub use notice::{Coalescer, Format, Kind as NoticeKind, Notice};
 pub use request::RESERVED_HEADERS;
 pub use schedule::Schedule;
 pub use target::{EGRESS_CLUSTER, Target, TargetError};
 pub use verdict::{Cause, Verdict};
-pub use webhook::{FormFilter, Webhook};
+pub use webhook::{FormFilter, Purpose, Webhook, WhileDisabled};

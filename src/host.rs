@@ -1,4 +1,5 @@
-//! What the logic needs from the world: a clock, randomness, callouts, one timer, counters.
+//! What the logic needs from the world: clocks, randomness, callouts, one timer, a map that all
+//! VMs of the gateway share, wake-ups between them, and metrics.
 //!
 //! Everything else in this crate is written against [`Host`], so that the same code runs in Envoy
 //! (`host/wasm.rs`) and in a simulated gateway in the tests. Log lines go through the `log` crate.
@@ -10,7 +11,7 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
 /// 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can write.
@@ -79,6 +80,9 @@ pub enum CalloutError {
     Overflow,
 }
 
+/// How much of an answer's body is looked at.
+pub const EXCERPT_BYTES: usize = 1024;
+
 /// What came back for a callout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -89,10 +93,14 @@ pub enum Reply {
 }
 
 /// An HTTP answer to a callout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status code; 0 if it could not be read.
     pub status: u16,
+    /// The header `retry-after`, if it is text.
+    pub retry_after: Option<Box<str>>,
+    /// The beginning of the body, at most [`EXCERPT_BYTES`].
+    pub excerpt: Vec<u8>,
     /// What the egress listener says about how the exchange went, if it went through one.
     pub egress: Option<EgressReport>,
 }
@@ -108,9 +116,39 @@ pub struct EgressReport {
     pub transport_failure: String,
 }
 
-/// Names a counter that the host keeps.
+/// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CounterId(pub u32);
+pub enum MetricKind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down. One value for all workers: they add to it, or set it to what all know.
+    Gauge,
+    /// It sorts values into buckets.
+    Histogram,
+}
+
+/// Names a metric that the host keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MetricId(pub u32);
+
+/// A version of a value in the shared map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(pub u32);
+
+/// What has to be in the shared map for a value to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Anything, or nothing.
+    Any,
+    /// Nothing: the key was never written.
+    Absent,
+    /// This version.
+    Version(Version),
+}
+
+/// Names a way to wake one VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct QueueId(pub u32);
 
 /// The world.
 pub trait Host {
@@ -129,11 +167,27 @@ pub trait Host {
     /// Asks to be woken once after this long, or not at all. Replaces what was asked before.
     fn set_timer(&self, after: Option<Duration>);
 
-    /// Makes a counter known. The same name gives the same counter, whoever asks.
-    fn counter(&self, name: &str) -> CounterId;
+    /// How long it is since some moment before the start, by a clock that never jumps.
+    fn uptime(&self) -> Duration;
 
-    /// Adds to a counter.
-    fn count(&self, counter: CounterId, by: u32);
+    /// A value of the map that all VMs of the gateway share; `None` if the key was never written.
+    fn load(&self, key: &str) -> Option<(Vec<u8>, Version)>;
+
+    /// Writes a value into the shared map. False, and nothing written, if something else than
+    /// expected was there. Keys stay for ever, so their number has to be bounded.
+    fn save(&self, key: &str, value: &[u8], expected: Expected) -> bool;
+
+    /// Has a VM called, this one or another.
+    fn wake(&self, queue: QueueId);
+
+    /// Makes a metric known. The same name gives the same metric, whoever asks.
+    fn metric(&self, kind: MetricKind, name: &str) -> MetricId;
+
+    /// Adds to a counter or a gauge. A counter takes no negative number.
+    fn add(&self, metric: MetricId, by: i64);
+
+    /// Sets a gauge, or gives a histogram a value.
+    fn record(&self, metric: MetricId, value: u64);
 }
 
 #[cfg(test)]

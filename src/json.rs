@@ -82,6 +82,7 @@ pub struct Value<'d> {
 }
 
 impl<'d> Value<'d> {
+    #[inline]
     fn node(&self) -> Node {
         // A `Value` is only made for an existing node; the fallback keeps a mistake here harmless.
         self.nodes.first().copied().unwrap_or(Node {
@@ -94,17 +95,20 @@ impl<'d> Value<'d> {
     }
 
     /// What it is.
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.node().kind
     }
 
     /// Its text, exactly as it was sent.
+    #[inline]
     pub fn raw(&self) -> &'d str {
         let node = self.node();
         self.text.get(node.start as usize..node.end as usize).unwrap_or_default()
     }
 
     /// The content of a string; `None` for every other kind.
+    #[inline]
     pub fn string(&self) -> Option<Text<'d>> {
         let node = self.node();
         (node.kind == Kind::String).then(|| {
@@ -122,6 +126,7 @@ impl<'d> Value<'d> {
 
     /// The members of an object in the order they were sent, duplicates included; nothing for
     /// every other kind.
+    #[inline]
     pub fn members(&self) -> impl Iterator<Item = (Text<'d>, Value<'d>)> + use<'d> {
         let mut children = self.children(Kind::Object);
         std::iter::from_fn(move || {
@@ -131,6 +136,7 @@ impl<'d> Value<'d> {
     }
 
     /// The items of an array; nothing for every other kind.
+    #[inline]
     pub fn items(&self) -> impl Iterator<Item = Value<'d>> + use<'d> {
         self.children(Kind::Array)
     }
@@ -140,6 +146,7 @@ impl<'d> Value<'d> {
         self.members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value)
     }
 
+    #[inline]
     fn children(&self, kind: Kind) -> Children<'d> {
         let node = self.node();
         let nodes = match self.nodes.get(1..node.size as usize) {
@@ -159,6 +166,7 @@ struct Children<'d> {
 impl<'d> Iterator for Children<'d> {
     type Item = Value<'d>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'d>> {
         let size = self.nodes.first()?.size as usize;
         let (nodes, rest) = self.nodes.split_at_checked(size)?;

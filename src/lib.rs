@@ -16,15 +16,18 @@
 )]
 
 pub mod capture;
+pub mod codec;
 pub mod config;
 pub mod delivery;
 pub mod form;
+pub mod history;
 pub mod host;
 pub mod json;
 pub mod metrics;
 pub mod payload;
 pub mod pipeline;
 pub mod sign;
+pub mod store;
 pub mod token;
 
 #[cfg(target_arch = "wasm32")]

@@ -1,82 +1,207 @@
-//! The counters, by the names that Prometheus sees.
+//! The metrics, by the names that Prometheus sees.
 //!
 //! The ABI knows no labels. They are written into the name as `.label.value`, and the gateway's
-//! `stats_tags` turn them into labels.
+//! `stats_tags` turn them into labels. All workers add to the same metrics.
 
 use crate::capture::{Miss, Op};
-use crate::delivery::Webhook;
-use crate::host::{CounterId, Host};
+use crate::delivery::{Purpose, Webhook};
+use crate::host::{Host, MetricId, MetricKind};
+use crate::store::{Totals, WebhookState};
+use std::time::Duration;
 
 /// How a push ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushResult {
     /// The target took it.
     Success,
-    /// All attempts failed.
+    /// All attempts failed; it is in the failed cache.
     Failure,
+    /// Its webhook is disabled; it is in the failed cache.
+    NotAttempted,
+    /// The admin gave it up.
+    Abandoned,
     /// There was no room to keep it.
     Dropped,
 }
 
 impl PushResult {
-    const ALL: [PushResult; 3] = [PushResult::Success, PushResult::Failure, PushResult::Dropped];
+    const ALL: [PushResult; 5] = [
+        PushResult::Success,
+        PushResult::Failure,
+        PushResult::NotAttempted,
+        PushResult::Abandoned,
+        PushResult::Dropped,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             PushResult::Success => "success",
             PushResult::Failure => "failure",
+            PushResult::NotAttempted => "not_attempted",
+            PushResult::Abandoned => "abandoned",
             PushResult::Dropped => "dropped",
         }
     }
 }
 
-/// The counters of one worker. All workers add to the same ones.
+/// The metrics of one webhook.
+#[derive(Debug)]
+struct OfWebhook {
+    id: Box<str>,
+    pushes: [MetricId; PushResult::ALL.len()],
+    attempts: MetricId,
+    duration: MetricId,
+    lag: MetricId,
+    pending: MetricId,
+    failed: MetricId,
+    disabled: MetricId,
+    failures: MetricId,
+}
+
+/// The metrics as one worker knows them.
 #[derive(Debug)]
 pub struct Metrics {
-    events: [CounterId; Op::ALL.len()],
-    misses: [CounterId; Miss::ALL.len()],
-    pushes: Vec<[CounterId; PushResult::ALL.len()]>,
+    events: [MetricId; Op::ALL.len()],
+    misses: [MetricId; Miss::ALL.len()],
+    webhooks: Vec<OfWebhook>,
+    oldest: MetricId,
+    failed_bytes: MetricId,
+    store_errors: MetricId,
 }
 
 impl Metrics {
-    /// Makes all counters known, so that each is there with zero before it first counts.
-    pub fn new(host: &impl Host, webhooks: &[Webhook]) -> Self {
-        let events =
-            Op::ALL.map(|op| host.counter(&format!("formhook_events_total.op.{}", op.name())));
+    /// Makes all metrics known, so that each is there with zero before it first counts.
+    pub fn new(host: &impl Host, targets: &[Webhook]) -> Self {
+        use MetricKind::{Counter, Gauge, Histogram};
+        let events = Op::ALL
+            .map(|op| host.metric(Counter, &format!("formhook_events_total.op.{}", op.name())));
         let misses = Miss::ALL.map(|miss| {
-            host.counter(&format!("formhook_capture_misses_total.reason.{}", miss.name()))
+            host.metric(Counter, &format!("formhook_capture_misses_total.reason.{}", miss.name()))
         });
-        let pushes = webhooks.iter().map(|webhook| {
-            PushResult::ALL.map(|result| {
-                let (id, result) = (&webhook.id, result.name());
-                host.counter(&format!("formhook_pushes_total.webhook.{id}.result.{result}"))
-            })
+        let webhooks = targets.iter().filter(|target| target.purpose == Purpose::Push);
+        let webhooks = webhooks.map(|webhook| {
+            let id = &webhook.id;
+            let of = |kind, name| host.metric(kind, &format!("formhook_{name}.webhook.{id}"));
+            OfWebhook {
+                id: id.clone(),
+                pushes: PushResult::ALL.map(|result| {
+                    let name =
+                        format!("formhook_pushes_total.webhook.{id}.result.{}", result.name());
+                    host.metric(Counter, &name)
+                }),
+                attempts: of(Counter, "attempts_total"),
+                duration: of(Histogram, "attempt_duration_milliseconds"),
+                lag: of(Histogram, "delivery_lag_milliseconds"),
+                pending: of(Gauge, "pending"),
+                failed: of(Gauge, "failed_cache_entries"),
+                disabled: of(Gauge, "webhook_disabled"),
+                failures: of(Gauge, "webhook_failures"),
+            }
         });
-        Metrics { events, misses, pushes: pushes.collect() }
+        Metrics {
+            events,
+            misses,
+            webhooks: webhooks.collect(),
+            oldest: host.metric(Gauge, "formhook_oldest_pending_age_seconds"),
+            failed_bytes: host.metric(Gauge, "formhook_failed_cache_bytes"),
+            store_errors: host.metric(Counter, "formhook_store_errors_total"),
+        }
+    }
+
+    /// A VM with this filter has started.
+    pub fn vm_start(host: &impl Host) {
+        let starts = host.metric(MetricKind::Counter, "formhook_vm_starts_total");
+        host.add(starts, 1);
     }
 
     /// A change was seen that can be pushed.
     pub fn event(&self, host: &impl Host, op: Op) {
         let position = Op::ALL.iter().position(|known| *known == op);
-        add(host, position.and_then(|position| self.events.get(position)));
+        count(host, position.and_then(|position| self.events.get(position)));
     }
 
     /// A change may have happened and cannot be pushed.
     pub fn miss(&self, host: &impl Host, miss: Miss) {
         let position = Miss::ALL.iter().position(|known| *known == miss);
-        add(host, position.and_then(|position| self.misses.get(position)));
+        count(host, position.and_then(|position| self.misses.get(position)));
     }
 
-    /// A push to the webhook at this position of the configuration ended.
-    pub fn push(&self, host: &impl Host, webhook: usize, result: PushResult) {
+    /// A push ended.
+    pub fn push(&self, host: &impl Host, webhook: &str, result: PushResult) {
         let position = PushResult::ALL.iter().position(|known| *known == result);
-        let counters = self.pushes.get(webhook);
-        add(host, counters.and_then(|counters| counters.get(position?)));
+        let of = self.of(webhook);
+        count(host, of.and_then(|of| of.pushes.get(position?)));
+    }
+
+    /// A push was sent.
+    pub fn attempt(&self, host: &impl Host, webhook: &str) {
+        count(host, self.of(webhook).map(|of| &of.attempts));
+    }
+
+    /// A target answered, or did not, after this time.
+    pub fn duration(&self, host: &impl Host, webhook: &str, duration: Duration) {
+        if let Some(of) = self.of(webhook) {
+            host.record(of.duration, millis(duration));
+        }
+    }
+
+    /// A push was delivered so long after the change.
+    pub fn lag(&self, host: &impl Host, webhook: &str, lag: Duration) {
+        if let Some(of) = self.of(webhook) {
+            host.record(of.lag, millis(lag));
+        }
+    }
+
+    /// The failures of a webhook that count are so many now.
+    pub fn failures(&self, host: &impl Host, webhook: &str, failures: u32) {
+        if let Some(of) = self.of(webhook) {
+            host.record(of.failures, failures.into());
+        }
+    }
+
+    /// A webhook was disabled or enabled.
+    pub fn disabled(&self, host: &impl Host, webhook: &str, is_disabled: bool) {
+        if let Some(of) = self.of(webhook) {
+            host.record(of.disabled, is_disabled.into());
+        }
+    }
+
+    /// What the store says of a webhook; to be told when a worker begins.
+    pub fn state(&self, host: &impl Host, webhook: &str, state: &WebhookState) {
+        self.failures(host, webhook, state.failures);
+        self.disabled(host, webhook, state.disabled.is_some());
+    }
+
+    /// How much there is to do, all workers together.
+    pub fn totals(&self, host: &impl Host, totals: &Totals) {
+        for of in &self.webhooks {
+            let known = totals.by_webhook.iter().find(|(id, ..)| *id == of.id);
+            let (pending, failed) =
+                known.map_or((0, 0), |(_, pending, failed)| (*pending, *failed));
+            host.record(of.pending, pending);
+            host.record(of.failed, failed);
+        }
+        let age = totals.oldest.map_or(Duration::ZERO, |oldest| host.now().since(oldest));
+        host.record(self.oldest, age.as_secs());
+        host.record(self.failed_bytes, totals.failed_bytes);
+    }
+
+    /// The store did so often not do what it should.
+    pub fn store_errors(&self, host: &impl Host, errors: u32) {
+        host.add(self.store_errors, errors.into());
+    }
+
+    fn of(&self, webhook: &str) -> Option<&OfWebhook> {
+        self.webhooks.iter().find(|of| *of.id == *webhook)
     }
 }
 
-fn add(host: &impl Host, counter: Option<&CounterId>) {
-    if let Some(counter) = counter {
-        host.count(*counter, 1);
+fn count(host: &impl Host, metric: Option<&MetricId>) {
+    if let Some(metric) = metric {
+        host.add(*metric, 1);
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

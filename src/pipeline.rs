@@ -1,66 +1,92 @@
-//! The whole way of the data on one worker: captured calls go in, callouts come out.
+//! The whole way of the data for one owner: captured calls go in, callouts come out.
 //!
 //! It joins the parts and decides nothing itself, and it can be run without Envoy.
 
 use crate::capture::{Budget, Captured, Event, Miss, Outcome};
 use crate::config::Config;
-use crate::delivery::{Courier, Message, Push, PushId, Webhook};
-use crate::host::{CalloutId, Host, Reply};
-use crate::metrics::{Metrics, PushResult};
+use crate::delivery::{Courier, Draft, Webhook, commands};
+use crate::history::Record;
+use crate::host::{CalloutId, Host, QueueId, Reply};
+use crate::metrics::Metrics;
 use crate::payload::payload;
+use crate::store::{Bounds, Entry, Memory, PushId, Selection, Store};
 use std::rc::Rc;
 
-/// What a waiting push takes beside its message, in bytes: an upper estimate.
-const PUSH_BYTES: usize = 512;
-
-/// The pipeline of one worker.
+/// The pipeline of one owner.
 #[derive(Debug)]
 pub struct Pipeline {
     config: Rc<Config>,
     webhooks: Rc<[Webhook]>,
     budget: Rc<Budget>,
     metrics: Rc<Metrics>,
-    courier: Courier,
+    courier: Courier<Memory>,
 }
 
 impl Pipeline {
-    /// A pipeline for this configuration.
-    pub fn new(config: Rc<Config>, host: &impl Host) -> Self {
+    /// A pipeline for this configuration. What it keeps is kept under `namespace`; `queue` wakes
+    /// it.
+    pub fn new(
+        config: Rc<Config>,
+        host: &impl Host,
+        namespace: &str,
+        queue: Option<QueueId>,
+    ) -> Self {
         let webhooks = Rc::clone(&config.webhooks);
         let metrics = Rc::new(Metrics::new(host, &webhooks));
+        let bounds =
+            Bounds { bytes: config.limits.memory_bytes, history: config.limits.history_records };
+        let store = Memory::new(namespace, queue, bounds);
+        for webhook in webhooks.iter() {
+            metrics.state(host, &webhook.id, &store.webhook(host, &webhook.id));
+        }
         Pipeline {
             budget: Budget::new(config.limits.memory_bytes),
-            courier: Courier::new(Rc::clone(&webhooks), Rc::clone(&metrics)),
+            courier: Courier::new(Rc::clone(&webhooks), Rc::clone(&metrics), store),
             config,
             webhooks,
             metrics,
         }
     }
 
-    /// The memory that captured calls and waiting pushes share.
+    /// The memory that the bodies of captured calls share.
     pub fn budget(&self) -> &Rc<Budget> {
         &self.budget
     }
 
-    /// Reads a captured call and takes on the pushes that come of it.
-    pub fn captured(&mut self, host: &impl Host, mut call: Captured) {
+    /// What pushes are kept in, and commands act on.
+    pub fn store(&mut self) -> &mut Memory {
+        self.courier.store()
+    }
+
+    /// Reads a captured call and takes on the pushes that come of it. The first of them gets this
+    /// id, each other one its own.
+    pub fn captured(&mut self, host: &impl Host, mut call: Captured, id: PushId) {
         let trace = std::mem::take(&mut call.trace);
         let documents = call.documents();
         match documents.outcome() {
-            Outcome::Event(event) => self.event(host, &event, trace),
+            Outcome::Event(event) => self.event(host, &event, &trace, id),
             Outcome::NoChange => {}
             Outcome::Missed(miss) => self.missed(host, miss),
         }
     }
 
-    /// Counts a change that cannot be pushed.
-    pub fn missed(&self, host: &impl Host, miss: Miss) {
-        log::info!("a change was not captured: {}", miss.name());
+    /// Tells of a change that cannot be pushed.
+    pub fn missed(&mut self, host: &impl Host, miss: Miss) {
         self.metrics.miss(host, miss);
+        let id = PushId::random(host);
+        let record = Record::not_captured(id.as_str(), "", miss, host.now());
+        self.courier.store().record(host, &record);
+        log::info!("{}", record.log_line());
     }
 
     /// Sends what is due.
     pub fn pump(&mut self, host: &impl Host) {
+        self.courier.pump(host);
+    }
+
+    /// Another owner, or a command, wants this one to look at the store.
+    pub fn woken(&mut self, host: &impl Host) {
+        self.courier.woken(host);
         self.courier.pump(host);
     }
 
@@ -76,51 +102,57 @@ impl Pipeline {
         self.courier.pump(host);
     }
 
+    /// Hands everything over to other owners. True when that is done.
+    pub fn leave(&mut self, host: &impl Host) -> bool {
+        self.courier.leave(host)
+    }
+
+    /// Enables a disabled webhook. False if it was not disabled.
+    pub fn restart(&mut self, host: &impl Host, webhook: &str) -> bool {
+        commands::restart(self.courier.store(), host, &self.metrics, webhook)
+    }
+
+    /// Has pushes of the failed cache tried again. How many.
+    pub fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
+        commands::retry(self.courier.store(), host, selection)
+    }
+
+    /// Gives pushes of the failed cache up. Which.
+    pub fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
+        commands::abandon(self.courier.store(), host, &self.metrics, selection)
+    }
+
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.courier.is_idle()
     }
 
-    fn event(&mut self, host: &impl Host, event: &Event<'_>, trace: Vec<(&'static str, Box<str>)>) {
+    fn event(
+        &mut self,
+        host: &impl Host,
+        event: &Event<'_>,
+        trace: &[(&'static str, Box<str>)],
+        id: PushId,
+    ) {
+        let mut id = Some(id);
         self.metrics.event(host, event.op);
         let webhooks = Rc::clone(&self.webhooks);
-        let wanting = || {
-            let webhooks = webhooks.iter().enumerate();
-            webhooks.filter(|(_, webhook)| webhook.wants(event.op, &event.form))
-        };
-        if wanting().next().is_none() {
-            return;
-        }
-        let body = payload(event, self.config.forms.get(&event.form));
-        let mut reservation = self.budget.reservation();
-        if !reservation.grow(body.len()) {
-            wanting().for_each(|(position, webhook)| self.dropped(host, position, webhook));
-            return;
-        }
-        let message = Rc::new(Message { body, trace, op: event.op, reservation });
-        for (position, webhook) in wanting() {
-            let mut reservation = self.budget.reservation();
-            if !reservation.grow(PUSH_BYTES) {
-                self.dropped(host, position, webhook);
+        let mut body = None;
+        for (position, webhook) in webhooks.iter().enumerate() {
+            if !webhook.wants(event.op, &event.form) {
                 continue;
             }
-            let push = Push {
-                id: PushId::random(host),
-                message: Rc::clone(&message),
-                accepted: host.now(),
-                attempts: 0,
-                reservation,
+            let form = self.config.forms.get(&event.form);
+            let body = body.get_or_insert_with(|| payload(event, form));
+            let draft = Draft {
+                id: id.take().unwrap_or_else(|| PushId::random(host)),
+                op: event.op.name().into(),
+                form: event.form.clone(),
+                record_id: event.record_id.as_ref().into(),
+                trace: trace.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
+                body: body.clone(),
             };
-            self.courier.accept(position, push);
+            self.courier.accept(host, position, draft);
         }
-    }
-
-    fn dropped(&self, host: &impl Host, position: usize, webhook: &Webhook) {
-        let limit = self.config.limits.memory_bytes;
-        log::error!(
-            "webhook {}: a push was dropped, as limits.memory_bytes ({limit}) are used up",
-            webhook.id
-        );
-        self.metrics.push(host, position, PushResult::Dropped);
     }
 }

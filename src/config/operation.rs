@@ -6,7 +6,6 @@ use crate::capture::{
     jodoo_operations,
 };
 use crate::token::is_token;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 /// What stands before the version in the platform's paths.
@@ -170,13 +169,14 @@ fn check(field: &Field<'_>) -> Option<Check> {
 /// Every `path:` place must be a capture of the path.
 fn captures_exist(field: &Field<'_>, path: &str, sources: &Sources, success: &Condition) {
     let checked = success.any_of.iter().flat_map(|check| &check.at.0);
-    let mut reported = HashSet::new();
+    let mut reported = Vec::new();
     for source in sources.all().chain(checked) {
         if let Source::Path(name) = source
             && !path.contains(&format!("{{{name}}}"))
             && !path.contains(&format!("{{*{name}}}"))
-            && reported.insert(name)
+            && !reported.contains(&name)
         {
+            reported.push(name);
             field.fault(format_args!("path:{name}: the path \"{path}\" has no {{{name}}} in it"));
         }
     }

@@ -135,7 +135,7 @@ fn full() -> Json {
 #[test]
 fn a_minimal_configuration_has_all_the_defaults() {
     let config = good(&minimal());
-    assert_eq!(config.limits, Limits { max_body_bytes: 1_048_576, memory_bytes: 67_108_864 });
+    assert_eq!(config.limits, Limits::default());
     assert!(config.strip_accept_encoding);
     assert!(config.operations.find(b"POST", b"/api/v5/app/entry/data/create").is_some());
     let [webhook] = &*config.webhooks else { panic!("{:?}", config.webhooks) };
@@ -155,7 +155,10 @@ fn a_minimal_configuration_has_all_the_defaults() {
 #[test]
 fn every_key_arrives_at_its_value() {
     let config = good(&full());
-    assert_eq!(config.limits, Limits { max_body_bytes: 2048, memory_bytes: 1_048_576 });
+    assert_eq!(
+        config.limits,
+        Limits { max_body_bytes: 2048, memory_bytes: 1_048_576, ..Limits::default() }
+    );
     assert!(!config.strip_accept_encoding);
 
     let watched = |method: &str, path: &str| {
@@ -216,7 +219,7 @@ fn five_faults_are_five_errors_each_with_its_path() {
         }),
         &[
             "platform: \"joodo\": must be one of jodoo",
-            "limit: unknown key; known here are role, platform, path_prefix, operations, forms, webhooks, limits, strip_accept_encoding",
+            "limit: unknown key; known here are role, platform, path_prefix, operations, forms, webhooks, notify, store, limits, strip_accept_encoding",
             "forms[0].fields[0].alias: \"Kunde\": an alias begins with a lowercase letter and holds only lowercase letters, digits and `_`",
             "webhooks[0].url: \"crm.example.com\": write a full URL, such as https://crm.example.com/hooks",
             "webhooks[0].max_in_flight: 0: must be a whole number from 1 to 10000",
@@ -285,7 +288,7 @@ fn every_fault_of_the_outermost_keys_is_named() {
         (json!({"limits": 5}), vec!["limits: 5: must be an object".into()]),
         (
             json!({"limits": {"history": 5}}),
-            vec!["limits.history: unknown key; known here are max_body_bytes, memory_bytes".into()],
+            vec!["limits.history: unknown key; known here are max_body_bytes, memory_bytes, history_records".into()],
         ),
         (
             json!({"limits": {"max_body_bytes": 1023, "memory_bytes": 1_048_575}}),

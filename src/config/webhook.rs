@@ -3,8 +3,11 @@
 use super::form;
 use super::read::{Field, Member, Members};
 use crate::capture::Op;
-use crate::delivery::{FormFilter, RESERVED_HEADERS, Schedule, Target, Webhook};
+use crate::delivery::{
+    FormFilter, Format, Purpose, RESERVED_HEADERS, Schedule, Target, Webhook, WhileDisabled,
+};
 use crate::sign::{Scheme, Secret};
+use crate::store::Counting;
 use crate::token::is_token;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,6 +21,9 @@ const MAX_RETRIES: usize = 20;
 const IN_FLIGHT: RangeInclusive<u32> = 1..=10_000;
 const DEFAULT_IN_FLIGHT: u32 = 32;
 const MAX_ID_BYTES: usize = 64;
+const DISABLE_AFTER: RangeInclusive<u32> = 1..=1_000_000;
+/// The platform's own.
+const DEFAULT_DISABLE_AFTER: u32 = 100;
 
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
@@ -50,6 +56,9 @@ fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) -> Option<W
         "timeout",
         "retry",
         "max_in_flight",
+        "disable_after",
+        "disable_count",
+        "while_disabled",
     ])?;
     let id = members.require("id", field).and_then(|id| new_id(id, ids));
     let cluster = members.get("cluster").and_then(Field::name);
@@ -70,9 +79,64 @@ fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) -> Option<W
             .unwrap_or(DEFAULT_TIMEOUT),
         retry: members.get("retry").map(retry).unwrap_or_default(),
         max_in_flight: usize::try_from(max_in_flight.unwrap_or(DEFAULT_IN_FLIGHT)).ok()?,
+        counting: counting(&members),
+        while_disabled: members
+            .get("while_disabled")
+            .and_then(|choice| {
+                choice.choice([("park", WhileDisabled::Park), ("drop", WhileDisabled::Drop)])
+            })
+            .unwrap_or(WhileDisabled::Park),
+        purpose: Purpose::Push,
         target: target?,
     };
     Some(Webhook { id: id?, ..webhook })
+}
+
+fn counting(members: &Members<'_>) -> Counting {
+    let limit = members.get("disable_after").and_then(|limit| limit.integer(DISABLE_AFTER));
+    let total = members.get("disable_count");
+    Counting {
+        limit: limit.unwrap_or(DEFAULT_DISABLE_AFTER),
+        total: total
+            .and_then(|choice| choice.choice([("in_a_row", false), ("total", true)]))
+            .unwrap_or(false),
+    }
+}
+
+/// The targets of notices.
+pub(super) fn notify(list: &Field<'_>) -> Vec<Webhook> {
+    let items = list.items();
+    items.iter().enumerate().filter_map(|(position, item)| notify_target(position, item)).collect()
+}
+
+fn notify_target(position: usize, field: &Field<'_>) -> Option<Webhook> {
+    let members = field.object(&["url", "cluster", "format", "headers", "timeout"])?;
+    let cluster = members.get("cluster").and_then(Field::name);
+    let url = members.require("url", field);
+    let target = url.and_then(|url| target(url, cluster.as_deref()));
+    let format = members
+        .get("format")
+        .and_then(|format| format.choice([("json", Format::Json), ("slack", Format::Slack)]));
+    Some(Webhook {
+        // No webhook's id has a colon in it.
+        id: format!("notify:{position}").into(),
+        enabled: true,
+        secrets: Vec::new(),
+        signing: Vec::new(),
+        forms: FormFilter::All,
+        ops: Vec::new(),
+        headers: members.get("headers").map(headers).unwrap_or_default(),
+        timeout: members
+            .get("timeout")
+            .and_then(|timeout| timeout.duration(TIMEOUT))
+            .unwrap_or(DEFAULT_TIMEOUT),
+        retry: Schedule::default(),
+        max_in_flight: 1,
+        counting: Counting { limit: u32::MAX, total: false },
+        while_disabled: WhileDisabled::Park,
+        purpose: Purpose::Notify(format.unwrap_or(Format::Json)),
+        target: target?,
+    })
 }
 
 fn new_id(field: &Field<'_>, taken: &mut Vec<Box<str>>) -> Option<Box<str>> {

@@ -1,15 +1,24 @@
-//! Sends pushes, hears the answers, repeats what failed.
+//! Sends pushes, hears the answers, repeats what failed, and sees every push to its end.
 //!
-//! Each webhook has a lane of its own, so that a dead or slow target holds up nobody else. The
-//! courier acts only when it is called, and asks the host to be woken when there will be
-//! something to do.
+//! Each target has a lane of its own, so that a dead or slow one holds up nobody else. The courier
+//! acts only when it is called, and asks the host to be woken when there will be something to do.
+//! What it remembers in the heap it could read from the store again.
 
-use super::request;
+use super::lane::{Job, Lane};
+use super::notice::{Kind as NoticeKind, Notice};
+use super::quiet::Quiet;
+use super::request::{self, Stamp};
+use super::retry_after::retry_after;
 use super::verdict::{Cause, Verdict, judge};
-use super::{Push, Webhook};
-use crate::host::{CalloutId, Host, Reply, UnixMillis};
+use super::{Purpose, Webhook, WhileDisabled};
+use crate::form::FormKey;
+use crate::history::{self, Outcome, Record};
+use crate::host::{Answer, CalloutId, Host, Reply};
 use crate::metrics::{Metrics, PushResult};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::store::{
+    Adopted, Change, Entry, Event, Failure, Loaded, Place, Progress, Push, PushId, State, Store,
+};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,204 +31,182 @@ const BURST_PAUSE: Duration = Duration::from_millis(1);
 /// How long a lane rests after a failure of our own side. Such failures are no attempts.
 const OWN_SIDE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pushes under way, of one worker.
+/// How often the store is looked after while there is something to do.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a push of an adopted owner may have to wait at most, should the clock have been set back.
+const LONGEST_WAIT: Duration = Duration::from_secs(25 * 60 * 60);
+
+/// Tells people once more of what was held back, if it is still held back.
+const NOTICE_PAUSE: Duration = Duration::from_secs(61);
+
+/// A push before it has an id and a place.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The push's id.
+    pub id: PushId,
+    /// What happened, as in the payload's `op`.
+    pub op: Box<str>,
+    /// The form.
+    pub form: FormKey,
+    /// The record's id.
+    pub record_id: Box<str>,
+    /// Headers of the API call that go along.
+    pub trace: Vec<(Box<str>, Box<str>)>,
+    /// The payload.
+    pub body: Vec<u8>,
+}
+
+/// The pushes under way, of one owner.
 #[derive(Debug)]
-pub struct Courier {
-    webhooks: Rc<[Webhook]>,
+pub struct Courier<S> {
+    targets: Rc<[Webhook]>,
     metrics: Rc<Metrics>,
+    store: S,
     lanes: Vec<Lane>,
+    quiet: Vec<Quiet>,
     in_flight: HashMap<CalloutId, Attempt>,
     /// The lane that is served first next time, so that each has its turn in a long burst.
     first_lane: usize,
     /// When the host was last asked to wake us.
-    timer: Option<UnixMillis>,
-    /// Numbers what waits, so that pushes that are due at the same time keep their order.
-    sequence: u64,
-}
-
-/// The pushes to one webhook.
-#[derive(Debug, Default)]
-struct Lane {
-    /// Not sent yet.
-    new: VecDeque<Push>,
-    /// Waiting for their next attempt, by when it is due.
-    waiting: BTreeMap<(UnixMillis, u64), Push>,
-    in_flight: usize,
-    rests_until: Option<UnixMillis>,
-}
-
-impl Lane {
-    fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.waiting.is_empty()
-    }
-
-    /// Takes out the push to send now: first attempts before repeated ones.
-    fn next(&mut self, now: UnixMillis) -> Option<Push> {
-        if self.due(now)? > now {
-            return None;
-        }
-        let waiting = || self.waiting.pop_first().map(|(_, push)| push);
-        self.new.pop_front().or_else(waiting)
-    }
-
-    /// When there is something to send; `None` if there is nothing at all.
-    fn due(&self, now: UnixMillis) -> Option<UnixMillis> {
-        let due = if self.new.is_empty() { self.waiting.first_key_value()?.0.0 } else { now };
-        Some(self.rests_until.map_or(due, |rest| rest.max(due)))
-    }
+    timer: Option<Duration>,
+    next_watch: Option<Duration>,
+    /// When to look for notices that were held back.
+    next_notices: Option<Duration>,
+    is_leaving: bool,
+    has_left: bool,
 }
 
 /// A push that was sent and not answered yet.
 #[derive(Debug)]
 struct Attempt {
     lane: usize,
-    push: Push,
-    sent: UnixMillis,
+    job: Job,
+    loaded: Loaded,
+    stamp: Stamp,
+    sent: Duration,
 }
 
-impl Courier {
+/// How an attempt went, as the history tells it.
+struct Ending<'a> {
+    outcome: Outcome,
+    attempts: u32,
+    cause: &'a str,
+    answer: Option<&'a Answer>,
+    stamp: Option<Stamp>,
+}
+
+impl<S: Store> Courier<S> {
     /// A courier with nothing to do.
-    pub fn new(webhooks: Rc<[Webhook]>, metrics: Rc<Metrics>) -> Self {
+    pub fn new(targets: Rc<[Webhook]>, metrics: Rc<Metrics>, store: S) -> Self {
         Courier {
-            lanes: webhooks.iter().map(|_| Lane::default()).collect(),
-            webhooks,
+            lanes: targets.iter().map(|_| Lane::default()).collect(),
+            quiet: targets.iter().map(|_| Quiet::default()).collect(),
+            targets,
             metrics,
+            store,
             in_flight: HashMap::new(),
             first_lane: 0,
             timer: None,
-            sequence: 0,
+            next_watch: None,
+            next_notices: None,
+            is_leaving: false,
+            has_left: false,
         }
     }
 
-    /// Takes on a push to the webhook at this position. It is sent by the next [`Courier::pump`].
-    pub fn accept(&mut self, webhook: usize, push: Push) {
-        if let Some(lane) = self.lanes.get_mut(webhook) {
-            lane.new.push_back(push);
-        }
+    /// What the pushes are kept in.
+    pub fn store(&mut self) -> &mut S {
+        &mut self.store
     }
 
-    /// Whether nothing is under way.
+    /// Whether nothing is to be sent, nothing in flight, and nothing to be looked after.
     pub fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.lanes.iter().all(Lane::is_empty)
+        self.in_flight.is_empty() && self.lanes.iter().all(Lane::is_idle)
     }
 
-    /// Sends what is due, and sets the timer for the rest.
-    pub fn pump(&mut self, host: &impl Host) {
-        let now = host.now();
-        let mut calls = 0;
-        let lanes = self.lanes.len();
-        for turn in 0..lanes {
-            let lane = (self.first_lane + turn) % lanes;
-            while calls < CALLS_AT_ONCE && self.send_next(host, lane, now) {
-                calls += 1;
-            }
+    /// Takes on a push to the target at this position. It is sent by the next [`Courier::pump`].
+    pub fn accept(&mut self, host: &impl Host, position: usize, draft: Draft) {
+        let Some(target) = self.targets.get(position) else {
+            return;
+        };
+        let is_dropped = target.while_disabled == WhileDisabled::Drop
+            && self.store.webhook(host, &target.id).disabled.is_some();
+        let Draft { id, op, form, record_id, trace, body } = draft;
+        let push = Push {
+            id,
+            webhook: target.id.clone(),
+            op,
+            form,
+            record_id,
+            accepted: host.now(),
+            sequence: self.store.next_sequence(),
+            trace,
+            body,
+        };
+        let entry = Entry { push, state: State::Waiting(Progress::default()) };
+        if is_dropped {
+            self.dropped(host, &entry, "the webhook is disabled, and configured to drop events");
+            return;
         }
-        self.first_lane = (self.first_lane + 1).checked_rem(lanes).unwrap_or(0);
+        let place = loop {
+            if let Ok(place) = self.store.accept(host, &entry) {
+                break place;
+            }
+            // The newest is worth more than what failed before.
+            let Some(oldest) = self.store.oldest_failed(host) else {
+                self.dropped(host, &entry, NO_ROOM);
+                self.tell_of_lost(host, &entry);
+                return;
+            };
+            // Told before it is done: a crash in between must not lose it silently.
+            self.dropped(host, &oldest.entry, NO_ROOM);
+            self.tell_of_lost(host, &oldest.entry);
+            let _ = self.store.finish(host, oldest);
+        };
+        if !self.has_left {
+            self.add(position, place, &entry.push, &Progress::default(), Duration::ZERO);
+        }
+    }
+
+    fn add(
+        &mut self,
+        position: usize,
+        place: Place,
+        push: &Push,
+        progress: &Progress,
+        due: Duration,
+    ) {
+        if let Some(lane) = self.lanes.get_mut(position) {
+            let job = Job {
+                place,
+                record: lane.record_key(push),
+                sequence: push.sequence,
+                attempts: progress.attempts,
+                accepted: push.accepted,
+            };
+            lane.add(job, due);
+        }
+    }
+
+    /// Sends what is due, looks after the store, and sets the timer for the rest.
+    pub fn pump(&mut self, host: &impl Host) {
+        let now = host.uptime();
+        self.look_after(host, now);
+        self.park_disabled(host);
+        if !self.is_leaving {
+            self.send_due(host, now);
+        }
         self.set_timer(host, now);
     }
 
-    /// Hears what came back for a callout.
-    pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
-        let now = host.now();
-        let Some(Attempt { lane, push, sent }) = self.in_flight.remove(&id) else {
-            return;
-        };
-        let Some(webhook) = self.webhooks.get(lane) else {
-            return;
-        };
-        let by_egress = webhook.target.is_by_egress();
-        let verdict = judge(reply, by_egress, now.since(sent), webhook.timeout);
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.in_flight = lane.in_flight.saturating_sub(1);
-        }
-        match verdict {
-            Verdict::Delivered => {
-                log::debug!("push {} to webhook {} delivered", push.id, webhook.id);
-                self.metrics.push(host, lane, PushResult::Success);
-            }
-            Verdict::Failed(cause) if cause.is_own_side() => self.postpone(lane, push, &cause, now),
-            Verdict::Failed(cause) => self.failed(host, lane, push, &cause, now),
-        }
-    }
-
-    /// Sends the next push of a lane. False if there is none to send now.
-    fn send_next(&mut self, host: &impl Host, lane: usize, now: UnixMillis) -> bool {
-        let (Some(webhook), Some(queue)) = (self.webhooks.get(lane), self.lanes.get_mut(lane))
-        else {
-            return false;
-        };
-        if queue.in_flight >= webhook.max_in_flight {
-            return false;
-        }
-        let Some(push) = queue.next(now) else {
-            return false;
-        };
-        match request::send(host, webhook, &push, now) {
-            Ok(id) => {
-                queue.in_flight += 1;
-                let sent = now;
-                self.in_flight.insert(id, Attempt { lane, push, sent });
-            }
-            Err(error) => self.postpone(lane, push, &Cause::from(error), now),
-        }
-        true
-    }
-
-    /// Puts a push back that did not get out of the gateway. The whole lane rests, as the next
-    /// push would fare no better.
-    fn postpone(&mut self, lane: usize, push: Push, cause: &Cause, now: UnixMillis) {
-        if let (Some(webhook), Some(lane)) = (self.webhooks.get(lane), self.lanes.get_mut(lane)) {
-            let (id, cluster) = (&webhook.id, webhook.target.cluster());
-            log::warn!(
-                "webhook {id}: {cause} (cluster \"{cluster}\"); trying again in {OWN_SIDE_PAUSE:?}"
-            );
-            lane.rests_until = Some(now.after(OWN_SIDE_PAUSE));
-            lane.new.push_front(push);
-        }
-    }
-
-    fn failed(
-        &mut self,
-        host: &impl Host,
-        lane: usize,
-        mut push: Push,
-        cause: &Cause,
-        now: UnixMillis,
-    ) {
-        let (Some(webhook), Some(queue)) = (self.webhooks.get(lane), self.lanes.get_mut(lane))
-        else {
-            return;
-        };
-        push.attempts = push.attempts.saturating_add(1);
-        let (id, attempts) = (&webhook.id, push.attempts);
-        match webhook.retry.delay_after(attempts) {
-            Some(delay) => {
-                log::info!(
-                    "push {} to webhook {id}, attempt {attempts}: {cause}; trying again in {delay:?}",
-                    push.id
-                );
-                self.sequence = self.sequence.wrapping_add(1);
-                queue.waiting.insert((now.after(delay), self.sequence), push);
-            }
-            None => {
-                log::error!(
-                    "push {} to webhook {id} failed after {attempts} attempts: {cause}",
-                    push.id
-                );
-                self.metrics.push(host, lane, PushResult::Failure);
-            }
-        }
-    }
-
-    fn set_timer(&mut self, host: &impl Host, now: UnixMillis) {
-        let lanes = self.lanes.iter().zip(self.webhooks.iter());
-        let due = lanes
-            .filter(|(lane, webhook)| lane.in_flight < webhook.max_in_flight)
-            .filter_map(|(lane, _)| lane.due(now))
-            .min();
-        if due != self.timer {
-            self.timer = due;
-            host.set_timer(due.map(|due| due.since(now).max(BURST_PAUSE)));
+    /// Another owner, or a command, wants us to look at the store.
+    pub fn woken(&mut self, host: &impl Host) {
+        if !self.has_left
+            && let Some(events) = self.store.woken(host)
+        {
+            self.handle(host, events);
+            self.metrics.totals(host, self.store.totals());
         }
     }
 
@@ -227,4 +214,563 @@ impl Courier {
     pub fn timer_fired(&mut self) {
         self.timer = None;
     }
+
+    /// Gives everything up, for other owners. True when that is done; until then the answers of
+    /// what is in flight have to be heard.
+    pub fn leave(&mut self, host: &impl Host) -> bool {
+        self.is_leaving = true;
+        if self.in_flight.is_empty() && !self.has_left {
+            self.has_left = true;
+            self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
+            self.store.leave(host);
+            host.set_timer(None);
+        }
+        self.has_left
+    }
+
+    fn look_after(&mut self, host: &impl Host, now: Duration) {
+        if self.has_left {
+            return;
+        }
+        let events = self.store.noticed();
+        self.handle(host, events);
+        self.metrics.store_errors(host, self.store.errors());
+        if self.store.is_watching() {
+            if self.next_watch.is_none_or(|due| due <= now) {
+                let waiting = self.lanes.iter().filter_map(Lane::oldest);
+                let in_flight = self.in_flight.values().map(|attempt| attempt.job.accepted);
+                let oldest = waiting.chain(in_flight).min();
+                let events = self.store.watch(host, oldest);
+                self.handle(host, events);
+                self.metrics.totals(host, self.store.totals());
+                let is_watching = self.store.is_watching();
+                self.next_watch = is_watching.then(|| now.saturating_add(WATCH_PAUSE));
+            }
+        } else {
+            self.next_watch = None;
+        }
+        if self.next_notices.is_some_and(|due| due <= now) {
+            self.next_notices = None;
+            self.flush_notices(host, now);
+        }
+    }
+
+    fn handle(&mut self, host: &impl Host, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::RegionLost(region) => {
+                    log::warn!("another worker took over pushes of this one");
+                    for lane in &mut self.lanes {
+                        lane.take_region(region);
+                    }
+                }
+                Event::Adopted(mut adopted) => {
+                    adopted.sort_unstable_by_key(|adopted| adopted.entry.push.sequence);
+                    for adopted in adopted {
+                        self.adopt(host, adopted);
+                    }
+                }
+            }
+        }
+    }
+
+    fn adopt(&mut self, host: &impl Host, Adopted { place, entry }: Adopted) {
+        let push = &entry.push;
+        let position = self.targets.iter().position(|target| target.id == push.webhook);
+        match (position, entry.state) {
+            (None, _) => {
+                let cause = "no webhook with this id is configured any more";
+                self.park(host, place, None, cause);
+            }
+            (Some(position), State::Waiting(progress)) => {
+                let wait = progress.due.since(host.now()).min(LONGEST_WAIT);
+                let due = match wait.is_zero() {
+                    true => Duration::ZERO,
+                    false => host.uptime().saturating_add(wait),
+                };
+                self.add(position, place, push, &progress, due);
+            }
+            (Some(position), State::Counting(failure)) => {
+                if let Some(loaded) = self.store.load(host, place) {
+                    self.charge(host, position, loaded, failure, None);
+                }
+            }
+            (Some(_), State::Failed(_)) => {}
+        }
+    }
+
+    /// Moves what waits for a disabled webhook to the failed cache.
+    fn park_disabled(&mut self, host: &impl Host) {
+        for position in 0..self.lanes.len() {
+            let (Some(target), Some(lane)) = (self.targets.get(position), self.lanes.get(position))
+            else {
+                return;
+            };
+            if target.purpose != Purpose::Push || !lane.has_queued() {
+                continue;
+            }
+            if self.store.webhook(host, &target.id).disabled.is_none() {
+                continue;
+            }
+            let jobs = self.lanes.get_mut(position).map(Lane::take_all).unwrap_or_default();
+            for job in jobs {
+                self.park(host, job.place, Some(job.attempts), "the webhook is disabled");
+            }
+        }
+    }
+
+    fn park(&mut self, host: &impl Host, place: Place, attempts: Option<u32>, cause: &str) {
+        let Some(loaded) = self.store.load(host, place) else {
+            return;
+        };
+        let attempts = attempts.unwrap_or(match &loaded.entry.state {
+            State::Waiting(progress) => progress.attempts,
+            State::Counting(failure) | State::Failed(failure) => failure.attempts,
+        });
+        let failure = Failure { at: host.now(), attempts, status: None, cause: cause.into() };
+        let push = loaded.entry.push.clone();
+        if self.store.park(host, loaded, failure).is_err() {
+            return;
+        }
+        let (result, outcome) = match attempts {
+            0 => (PushResult::NotAttempted, Outcome::NotAttempted),
+            _ => (PushResult::Failure, Outcome::Failure),
+        };
+        self.metrics.push(host, &push.webhook, result);
+        self.record(host, &push, Ending { outcome, attempts, cause, answer: None, stamp: None });
+    }
+
+    fn send_due(&mut self, host: &impl Host, now: Duration) {
+        let lanes = self.lanes.len();
+        let mut calls = 0;
+        // Each lane has its turn, until none has anything to send.
+        loop {
+            let before = calls;
+            for turn in 0..lanes {
+                let lane = self.first_lane.saturating_add(turn).checked_rem(lanes).unwrap_or(0);
+                if calls < CALLS_AT_ONCE && self.send_next(host, lane, now) {
+                    calls = calls.saturating_add(1);
+                }
+            }
+            if calls == before || calls >= CALLS_AT_ONCE {
+                break;
+            }
+        }
+        self.first_lane = self.first_lane.saturating_add(1).checked_rem(lanes).unwrap_or(0);
+    }
+
+    /// Sends the next push of a lane. False if there is none to send now.
+    fn send_next(&mut self, host: &impl Host, lane: usize, now: Duration) -> bool {
+        let (Some(target), Some(queue)) = (self.targets.get(lane), self.lanes.get_mut(lane)) else {
+            return false;
+        };
+        let Some(job) = queue.next(now, target.max_in_flight) else {
+            return false;
+        };
+        let loaded = self.store.load(host, job.place);
+        let Some(loaded) = loaded.filter(|loaded| loaded.entry.push.sequence == job.sequence)
+        else {
+            // It has another owner now, who sees to it.
+            queue.back();
+            queue.ended(job.record);
+            return true;
+        };
+        let stamp = Stamp::new(host);
+        match request::send(host, target, &loaded.entry.push, stamp) {
+            Ok(id) => {
+                self.metrics.attempt(host, &target.id);
+                self.in_flight.insert(id, Attempt { lane, job, loaded, stamp, sent: now });
+            }
+            Err(error) => {
+                queue.back();
+                self.postpone(lane, job, &Cause::from(error), now);
+            }
+        }
+        true
+    }
+
+    /// Puts a push back that did not get out of the gateway. The whole lane rests, as the next
+    /// push would fare no better.
+    fn postpone(&mut self, lane: usize, job: Job, cause: &Cause, now: Duration) {
+        if let (Some(target), Some(lane), Some(quiet)) =
+            (self.targets.get(lane), self.lanes.get_mut(lane), self.quiet.get_mut(lane))
+        {
+            let (id, cluster) = (&target.id, target.target.cluster());
+            quiet.say(now, log::Level::Warn, &|| {
+                format!("webhook {id}: {cause} (cluster \"{cluster}\"); trying again in {OWN_SIDE_PAUSE:?}")
+            });
+            lane.rest(now.saturating_add(OWN_SIDE_PAUSE));
+            lane.again_first(job);
+        }
+    }
+
+    /// Hears what came back for a callout.
+    pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
+        let Some(attempt) = self.in_flight.remove(&id) else {
+            return;
+        };
+        let now = host.uptime();
+        let (Some(target), Some(lane)) =
+            (self.targets.get(attempt.lane), self.lanes.get_mut(attempt.lane))
+        else {
+            return;
+        };
+        lane.back();
+        let elapsed = now.saturating_sub(attempt.sent);
+        let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
+        let answer = match reply {
+            Reply::Answer(answer) => Some(answer),
+            Reply::Broken => None,
+        };
+        match verdict {
+            Verdict::Failed(cause) if cause.is_own_side() => {
+                let Attempt { lane, job, .. } = attempt;
+                self.postpone(lane, job, &cause, now);
+            }
+            Verdict::Failed(cause) => {
+                self.metrics.duration(host, &target.id, elapsed);
+                self.failed(host, attempt, &cause, answer, now);
+            }
+            Verdict::Delivered => {
+                self.metrics.duration(host, &target.id, elapsed);
+                lane.speed_up();
+                self.delivered(host, attempt, answer);
+            }
+        }
+        if self.is_leaving {
+            self.leave(host);
+        }
+    }
+
+    fn delivered(&mut self, host: &impl Host, attempt: Attempt, answer: Option<&Answer>) {
+        let Attempt { lane: position, job, loaded, stamp, .. } = attempt;
+        let push = loaded.entry.push.clone();
+        let is_ours = self.store.finish(host, loaded).is_ok();
+        let (Some(target), Some(lane)) = (self.targets.get(position), self.lanes.get_mut(position))
+        else {
+            return;
+        };
+        lane.ended(job.record);
+        if !is_ours || target.purpose != Purpose::Push {
+            return;
+        }
+        let counting = target.counting;
+        self.metrics.lag(host, &target.id, host.now().since(push.accepted));
+        self.metrics.push(host, &target.id, PushResult::Success);
+        if self.store.webhook(host, &target.id).failures > 0 {
+            let state = |state: &mut crate::store::WebhookState| {
+                state.succeeded(counting);
+                state.failures
+            };
+            let failures = self.store.update_webhook(host, &target.id, state);
+            self.metrics.failures(host, &target.id, failures);
+        }
+        let attempts = job.attempts.saturating_add(1);
+        let ending =
+            Ending { outcome: Outcome::Success, attempts, cause: "", answer, stamp: Some(stamp) };
+        self.record(host, &push, ending);
+    }
+
+    fn failed(
+        &mut self,
+        host: &impl Host,
+        attempt: Attempt,
+        cause: &Cause,
+        answer: Option<&Answer>,
+        now: Duration,
+    ) {
+        let Attempt { lane: position, mut job, loaded, stamp, .. } = attempt;
+        let (Some(target), Some(lane), Some(quiet)) = (
+            self.targets.get(position),
+            self.lanes.get_mut(position),
+            self.quiet.get_mut(position),
+        ) else {
+            return;
+        };
+        let asked =
+            answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
+        if let Cause::Status(429 | 503) = cause {
+            lane.slow_down(now, asked);
+        }
+        job.attempts = job.attempts.saturating_add(1);
+        let attempts = job.attempts;
+        let is_gone = matches!(cause, Cause::Status(410)) && target.purpose == Purpose::Push;
+        let mut random = [0; 4];
+        host.random(&mut random);
+        let delay = target.retry.jittered_delay_after(attempts, u32::from_le_bytes(random));
+        if let Some(delay) = delay.filter(|_| !is_gone) {
+            let delay = delay.max(asked.unwrap_or_default());
+            log::debug!(
+                "push {} to webhook {}, attempt {attempts}: {cause}; trying again in {delay:?}",
+                loaded.entry.push.id,
+                target.id
+            );
+            let progress = Progress { attempts, due: host.now().after(delay) };
+            match self.store.wait(host, loaded, progress) {
+                Ok(()) => lane.again(job, now.saturating_add(delay)),
+                Err(_) => lane.ended(job.record),
+            }
+            return;
+        }
+        let push = &loaded.entry.push;
+        quiet.say(now, log::Level::Error, &|| {
+            let (id, times) = (&push.id, if attempts == 1 { "attempt" } else { "attempts" });
+            format!("push {id} to webhook {} failed after {attempts} {times}: {cause}", target.id)
+        });
+        lane.ended(job.record);
+        if target.purpose != Purpose::Push {
+            // Nobody is told of a notice that failed but the log: it would go the same way.
+            let _ = self.store.finish(host, loaded);
+            return;
+        }
+        let status =
+            answer.map(|answer| answer.status).filter(|_| matches!(cause, Cause::Status(_)));
+        let cause = cause.to_string();
+        let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
+        if is_gone {
+            self.disable(host, position, &loaded.entry.push, &cause);
+        }
+        self.charge(host, position, loaded, failure, Some((answer, stamp)));
+    }
+
+    /// Moves a push to the failed cache, counts that, and does what follows from the count.
+    fn charge(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        loaded: Loaded,
+        failure: Failure,
+        last: Option<(Option<&Answer>, Stamp)>,
+    ) {
+        let Some(target) = self.targets.get(position) else {
+            return;
+        };
+        let push = loaded.entry.push.clone();
+        let Ok(changes) = self.store.fail(host, loaded, failure.clone(), target.counting) else {
+            return;
+        };
+        self.metrics.push(host, &push.webhook, PushResult::Failure);
+        let (answer, stamp) = last.map_or((None, None), |(answer, stamp)| (answer, Some(stamp)));
+        let (attempts, cause) = (failure.attempts, &*failure.cause);
+        let ending = Ending { outcome: Outcome::Failure, attempts, cause, answer, stamp };
+        self.record(host, &push, ending);
+        self.tell(host, position, &push, cause, &changes);
+    }
+
+    /// The target said that it is gone for good.
+    fn disable(&mut self, host: &impl Host, position: usize, push: &Push, cause: &str) {
+        let now = host.now();
+        let changes = self.store.update_webhook(host, &push.webhook, |state| {
+            if !state.disable(cause, now) {
+                return Vec::new();
+            }
+            let mut changes = vec![Change::Disabled];
+            let notice = state.notices.happened(NoticeKind::Disabled, now);
+            changes.extend(notice.map(|count| Change::Notice(NoticeKind::Disabled, count)));
+            changes
+        });
+        self.tell(host, position, push, cause, &changes);
+    }
+
+    /// Log, metrics and notices of what a failed push changed.
+    fn tell(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        push: &Push,
+        cause: &str,
+        changes: &[Change],
+    ) {
+        let Some(limit) = self.targets.get(position).map(|target| target.counting.limit) else {
+            return;
+        };
+        let id = &push.webhook;
+        let mut failures = self.store.webhook(host, id).failures;
+        for change in changes {
+            match change {
+                Change::Failures(count) => {
+                    failures = *count;
+                    self.metrics.failures(host, id, failures);
+                }
+                Change::Warning(percent) => {
+                    log::warn!(
+                        "webhook {id}: {failures} pushes failed, {percent} % of the {limit} that disable it"
+                    );
+                }
+                Change::Disabled => {
+                    log::error!(
+                        "webhook {id} is disabled ({cause}); only a restart enables it again"
+                    );
+                    self.metrics.disabled(host, id, true);
+                }
+                Change::Notice(kind, count) => {
+                    self.notify(host, position, *kind, *count, cause, push.id.as_str());
+                }
+            }
+        }
+        self.expect_notices(host);
+    }
+
+    fn expect_notices(&mut self, host: &impl Host) {
+        if self.targets.iter().any(|target| target.purpose != Purpose::Push) {
+            let due = host.uptime().saturating_add(NOTICE_PAUSE);
+            self.next_notices = Some(self.next_notices.map_or(due, |known| known.min(due)));
+        }
+    }
+
+    /// A push was lost for want of room.
+    fn tell_of_lost(&mut self, host: &impl Host, entry: &Entry) {
+        let push = &entry.push;
+        let position = self.targets.iter().position(|target| target.id == push.webhook);
+        let Some(position) = position else { return };
+        if self.targets.get(position).is_none_or(|target| target.purpose != Purpose::Push) {
+            return;
+        }
+        let now = host.now();
+        let count = self.store.update_webhook(host, &push.webhook, |state| {
+            state.notices.happened(NoticeKind::CacheFull, now)
+        });
+        if let Some(count) = count {
+            self.notify(host, position, NoticeKind::CacheFull, count, NO_ROOM, push.id.as_str());
+        }
+        self.expect_notices(host);
+    }
+
+    /// Sends what was held back and may go out now.
+    fn flush_notices(&mut self, host: &impl Host, now: Duration) {
+        for position in 0..self.targets.len() {
+            let Some(target) = self.targets.get(position) else { return };
+            if target.purpose != Purpose::Push {
+                continue;
+            }
+            let state = self.store.webhook(host, &target.id);
+            if state.notices.due(host.now()).is_none() {
+                continue;
+            }
+            let at = host.now();
+            let id = target.id.clone();
+            let (due, is_left) = self.store.update_webhook(host, &id, |state| {
+                let due: Vec<_> = state.notices.flush(at).collect();
+                (due, state.notices.due(at).is_some())
+            });
+            for (kind, count) in due {
+                self.notify(host, position, kind, count, "", "");
+            }
+            if is_left {
+                self.next_notices = Some(now.saturating_add(NOTICE_PAUSE));
+            }
+        }
+    }
+
+    /// Hands a notice to every target that is there for notices.
+    fn notify(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        kind: NoticeKind,
+        count: u32,
+        cause: &str,
+        push: &str,
+    ) {
+        let targets = Rc::clone(&self.targets);
+        let Some(webhook) = targets.get(position) else {
+            return;
+        };
+        let state = self.store.webhook(host, &webhook.id);
+        let cause = match (cause, &state.disabled) {
+            ("", Some((_, cause))) => cause,
+            (cause, _) => cause,
+        };
+        let notice = Notice {
+            kind,
+            webhook: &webhook.id,
+            url: &webhook.target.to_string(),
+            count,
+            failures: state.failures,
+            limit: webhook.counting.limit,
+            cause,
+            at: host.now(),
+            push_id: push,
+        };
+        for (position, target) in targets.iter().enumerate() {
+            if let Purpose::Notify(format) = target.purpose {
+                let draft = Draft {
+                    id: PushId::random(host),
+                    op: kind.name().into(),
+                    form: FormKey { app_id: "".into(), entry_id: "".into() },
+                    record_id: "".into(),
+                    trace: Vec::new(),
+                    body: notice.body(format),
+                };
+                self.accept(host, position, draft);
+            }
+        }
+    }
+
+    fn dropped(&mut self, host: &impl Host, entry: &Entry, cause: &str) {
+        let push = &entry.push;
+        let is_known = self.targets.iter().find(|target| target.id == push.webhook);
+        if is_known.is_some_and(|target| target.purpose != Purpose::Push) {
+            log::error!("a notice was dropped: {cause}");
+            return;
+        }
+        log::error!("push {} to webhook {} was dropped: {cause}", push.id, push.webhook);
+        self.metrics.push(host, &push.webhook, PushResult::Dropped);
+        let attempts = match &entry.state {
+            State::Waiting(progress) => progress.attempts,
+            State::Counting(failure) | State::Failed(failure) => failure.attempts,
+        };
+        let ending =
+            Ending { outcome: Outcome::Dropped, attempts, cause, answer: None, stamp: None };
+        self.record(host, push, ending);
+    }
+
+    /// Writes the end of a push into the history and the log.
+    fn record(&mut self, host: &impl Host, push: &Push, ending: Ending<'_>) {
+        let Ending { outcome, attempts, cause, answer, stamp } = ending;
+        let target = self.targets.iter().find(|target| target.id == push.webhook);
+        let headers = match (target, stamp) {
+            (Some(target), Some(stamp)) => request::shown_headers(target, push, stamp),
+            _ => Vec::new(),
+        };
+        let record = Record {
+            webhook: push.webhook.clone(),
+            op: push.op.clone(),
+            app_id: push.form.app_id.clone(),
+            entry_id: push.form.entry_id.clone(),
+            record_id: push.record_id.clone(),
+            url: target
+                .map_or_else(Box::default, |target| history::shown_url(&target.target.to_string())),
+            attempts,
+            status: answer.map(|answer| answer.status).filter(|status| *status > 0),
+            cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),
+            answer: answer.map_or_else(Box::default, |answer| {
+                history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
+            }),
+            headers,
+            body: history::excerpt(&push.body, history::MAX_BODY_BYTES),
+            ..Record::new(push.id.as_str(), outcome, push.accepted, host.now())
+        };
+        self.store.record(host, &record);
+        log::info!("{}", record.log_line());
+    }
+
+    fn set_timer(&mut self, host: &impl Host, now: Duration) {
+        if self.has_left {
+            return;
+        }
+        let lanes = self.lanes.iter().zip(self.targets.iter());
+        let sending = lanes.filter_map(|(lane, target)| lane.due(target.max_in_flight));
+        let sending = sending.filter(|_| !self.is_leaving);
+        if self.store.is_watching() && self.next_watch.is_none() {
+            self.next_watch = Some(now.saturating_add(WATCH_PAUSE));
+        }
+        let due = sending.chain(self.next_watch).chain(self.next_notices).min();
+        if due != self.timer {
+            self.timer = due;
+            host.set_timer(due.map(|due| due.saturating_sub(now).max(BURST_PAUSE)));
+        }
+    }
 }
+
+const NO_ROOM: &str = "limits.memory_bytes is used up";

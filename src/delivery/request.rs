@@ -1,69 +1,131 @@
 //! The HTTP request of one attempt.
 
-use super::{Push, Webhook};
+use super::Webhook;
+use crate::history;
 use crate::host::{Callout, CalloutError, CalloutId, Host, UnixMillis};
 use crate::sign::{Scheme, jodoo, standard};
+use crate::store::Push;
+use std::borrow::Cow;
 
 /// Tells the egress listener which of its clusters to take, the plain or the TLS one.
 const SCHEME_HEADER: &str = "x-formhook-scheme";
 
 const USER_AGENT: &str = concat!("formhook/", env!("CARGO_PKG_VERSION"));
 
-/// Sends one attempt. The id stays, time, nonce and signatures are new each time, because
-/// receivers refuse signatures that are too old.
+/// What is new in each attempt, because receivers refuse signatures that are too old. The id
+/// stays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    pub(super) sent: UnixMillis,
+    nonce: [u8; jodoo::NONCE_DIGITS / 2],
+}
+
+impl Stamp {
+    pub(super) fn new(host: &impl Host) -> Self {
+        let mut nonce = [0; jodoo::NONCE_DIGITS / 2];
+        host.random(&mut nonce);
+        Stamp { sent: host.now(), nonce }
+    }
+}
+
+/// Whether a request is to be sent or to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Send,
+    Show,
+}
+
+/// The path and the headers of an attempt, pseudo-headers left out.
+struct Request<'a> {
+    path: Cow<'a, str>,
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+}
+
+fn request<'a>(
+    webhook: &'a Webhook,
+    push: &'a Push,
+    stamp: Stamp,
+    purpose: Purpose,
+) -> Request<'a> {
+    let signs = |scheme| webhook.signing.contains(&scheme);
+    let id = push.id.as_str();
+    let timestamp = stamp.sent.seconds().to_string();
+    let mut path = Cow::Borrowed(webhook.target.path_and_query());
+    let mut headers: Vec<(&str, Cow<'_, str>)> =
+        vec![("content-type", "application/json".into()), ("user-agent", USER_AGENT.into())];
+    if signs(Scheme::Standard) {
+        headers.push(("webhook-id", id.into()));
+        if !webhook.secrets.is_empty() {
+            let signature = match purpose {
+                Purpose::Send => standard::signature(&webhook.secrets, id, &timestamp, &push.body),
+                Purpose::Show => String::new(),
+            };
+            headers.push(("webhook-signature", signature.into()));
+        }
+    }
+    if signs(Scheme::Jodoo) {
+        let nonce = jodoo::nonce(stamp.nonce);
+        headers.push(("x-jdy-deliverid", id.into()));
+        // The platform has one secret; during a rotation the new one signs.
+        if let Some(secret) = webhook.secrets.first() {
+            let signature = match purpose {
+                Purpose::Send => jodoo::signature(secret, &nonce, &timestamp, &push.body),
+                Purpose::Show => String::new(),
+            };
+            headers.push(("x-jdy-signature", signature.into()));
+        }
+        let path = path.to_mut();
+        path.push(if path.contains('?') { '&' } else { '?' });
+        path.push_str("nonce=");
+        path.push_str(&nonce);
+        path.push_str("&timestamp=");
+        path.push_str(&timestamp);
+    }
+    if signs(Scheme::Standard) {
+        headers.push(("webhook-timestamp", timestamp.into()));
+    }
+    headers.extend(push.trace.iter().map(|(name, value)| (&**name, Cow::from(&**value))));
+    headers.extend(webhook.headers.iter().map(|(name, value)| (&**name, Cow::from(&**value))));
+    Request { path, headers }
+}
+
+/// Sends one attempt.
 pub(super) fn send(
     host: &impl Host,
     webhook: &Webhook,
     push: &Push,
-    now: UnixMillis,
+    stamp: Stamp,
 ) -> Result<CalloutId, CalloutError> {
     let target = &webhook.target;
-    let body = &push.message.body;
-    let id = push.id.as_str();
-    let timestamp = now.seconds().to_string();
-    let signs = |scheme| webhook.signing.contains(&scheme);
-
-    let mut path = target.path_and_query().to_owned();
-    let mut jodoo_signature = None;
-    if signs(Scheme::Jodoo) {
-        let mut random = [0; jodoo::NONCE_DIGITS / 2];
-        host.random(&mut random);
-        let nonce = jodoo::nonce(random);
-        path.push(if path.contains('?') { '&' } else { '?' });
-        path.push_str(&format!("nonce={nonce}&timestamp={timestamp}"));
-        // The platform has one secret; during a rotation the new one signs.
-        let secret = webhook.secrets.first();
-        jodoo_signature = secret.map(|secret| jodoo::signature(secret, &nonce, &timestamp, body));
-    }
-    let standard_signature = (signs(Scheme::Standard) && !webhook.secrets.is_empty())
-        .then(|| standard::signature(&webhook.secrets, id, &timestamp, body));
-
+    let Request { path, headers: own } = request(webhook, push, stamp, Purpose::Send);
     let mut headers = vec![
         (":method", "POST"),
         (":scheme", target.scheme()),
         (":authority", target.authority()),
         (":path", &path),
-        ("content-type", "application/json"),
-        ("user-agent", USER_AGENT),
     ];
     if target.is_by_egress() {
         headers.push((SCHEME_HEADER, target.scheme()));
     }
-    if signs(Scheme::Standard) {
-        headers.extend([("webhook-id", id), ("webhook-timestamp", &timestamp)]);
-    }
-    if let Some(signature) = &standard_signature {
-        headers.push(("webhook-signature", signature));
-    }
-    if signs(Scheme::Jodoo) {
-        headers.push(("x-jdy-deliverid", id));
-    }
-    if let Some(signature) = &jodoo_signature {
-        headers.push(("x-jdy-signature", signature));
-    }
-    headers.extend(push.message.trace.iter().map(|(name, value)| (*name, &**value)));
-    headers.extend(webhook.headers.iter().map(|(name, value)| (&**name, &**value)));
-    host.call(Callout { cluster: target.cluster(), headers, body, timeout: webhook.timeout })
+    headers.extend(own.iter().map(|(name, value)| (*name, &**value)));
+    host.call(Callout {
+        cluster: target.cluster(),
+        headers,
+        body: &push.body,
+        timeout: webhook.timeout,
+    })
+}
+
+/// The headers of an attempt as the history may show them: no signature, no credential.
+pub(super) fn shown_headers(
+    webhook: &Webhook,
+    push: &Push,
+    stamp: Stamp,
+) -> Vec<(Box<str>, Box<str>)> {
+    let request = request(webhook, push, stamp, Purpose::Show);
+    let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    let is_own = |name: &str| webhook.headers.iter().any(|(own, _)| **own == *name);
+    history::shown_headers(&headers, &is_own)
 }
 
 /// Headers that a webhook's own `headers` may not set, because the request already has them or

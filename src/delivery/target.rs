@@ -75,38 +75,35 @@ impl Target {
         if url.contains('#') {
             return Err(TargetError::Fragment);
         }
-        let uri: http::Uri = url.parse().map_err(|_| TargetError::NotAbsolute)?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => "http",
-            Some("https") => "https",
-            Some(_) => return Err(TargetError::Scheme),
-            None => return Err(TargetError::NotAbsolute),
-        };
-        let authority = uri.authority().ok_or(TargetError::NotAbsolute)?;
-        if authority.as_str().contains('@') {
+        let (scheme, rest) = url.split_once("://").ok_or(TargetError::NotAbsolute)?;
+        if scheme.is_empty() || !scheme.bytes().all(is_of_scheme) {
+            return Err(TargetError::NotAbsolute);
+        }
+        let of_http = |known: &&str| scheme.eq_ignore_ascii_case(known);
+        let scheme = ["http", "https"].into_iter().find(of_http).ok_or(TargetError::Scheme)?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path_and_query) = rest.split_at_checked(end).unwrap_or_default();
+        if authority.contains('@') {
             return Err(TargetError::Credentials);
         }
-        let host = authority.host();
-        if host.is_empty() {
+        let (host, port) = host_and_port(authority);
+        if host.is_empty() || port.rfind(':').is_some_and(|last| last > 0) {
             return Err(TargetError::NotAbsolute);
         }
         if !is_host(host) {
             return Err(TargetError::Host);
         }
-        let port = authority.as_str().strip_prefix(host).unwrap_or_default();
-        let is_number = |port: &str| port.starts_with(|first: char| first.is_ascii_digit());
-        if !port.is_empty()
-            && (!port.strip_prefix(':').is_some_and(is_number)
-                || matches!(authority.port_u16(), None | Some(0)))
-        {
+        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
             return Err(TargetError::Port);
         }
-        let path_and_query = uri.path_and_query().map_or("/", |path| path.as_str());
+        if path_and_query.contains(['<', '>', '`']) {
+            return Err(TargetError::Characters);
+        }
         // A URL may go from its host to its query at once; a request line may not.
         let slash = if path_and_query.starts_with('/') { "" } else { "/" };
         Ok(Target {
             scheme,
-            authority: authority.as_str().to_ascii_lowercase().into(),
+            authority: authority.to_ascii_lowercase().into(),
             path_and_query: format!("{slash}{path_and_query}").into(),
             cluster: cluster.map(Into::into),
         })
@@ -136,6 +133,27 @@ impl Target {
     pub fn is_by_egress(&self) -> bool {
         self.cluster.is_none()
     }
+}
+
+/// Whether a scheme may have this byte (RFC 3986 section 3.1).
+fn is_of_scheme(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)
+}
+
+/// Splits before the colon in front of the port, if there is one. The address in brackets has
+/// colons of its own.
+fn host_and_port(authority: &str) -> (&str, &str) {
+    let end = match authority.find(']') {
+        Some(bracket) if authority.starts_with('[') => bracket + 1,
+        _ => authority.find(':').unwrap_or(authority.len()),
+    };
+    authority.split_at_checked(end).unwrap_or_default()
+}
+
+/// Whether it is a number from 1 to 65535. Rust would also take a sign.
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 /// Whether it can be looked up or connected to. `_` is no part of a host name by RFC 1123, but
@@ -173,6 +191,9 @@ mod tests {
             ("http://[::1]:80/x", "[::1]:80", "/x"),
             ("http://my_host.internal./", "my_host.internal.", "/"),
             ("https://CRM.example.com?a=b", "crm.example.com", "/?a=b"),
+            ("HTTPS://a.b/c://d?e=/?f", "a.b", "/c://d?e=/?f"),
+            ("http://[2001:DB8::1]", "[2001:db8::1]", "/"),
+            ("http://a:65535?", "a:65535", "/?"),
         ] {
             let target = Target::parse(url, None).unwrap();
             assert_eq!((target.authority(), target.path_and_query()), (authority, path));
@@ -189,17 +210,30 @@ mod tests {
             ("/hooks", TargetError::NotAbsolute),
             ("crm.example.com", TargetError::NotAbsolute),
             ("https://", TargetError::NotAbsolute),
+            ("://a.b/", TargetError::NotAbsolute),
+            ("/x?y=https://a.b/", TargetError::NotAbsolute),
+            ("https:a.b/", TargetError::NotAbsolute),
+            ("https:///hooks", TargetError::NotAbsolute),
+            ("https://:80/", TargetError::NotAbsolute),
             ("ftp://a.b/", TargetError::Scheme),
+            ("httpss://a.b/", TargetError::Scheme),
             ("https://user:pw@a.b/", TargetError::Credentials),
             ("https://a.b/#x", TargetError::Fragment),
             ("https://a.b/a b", TargetError::Characters),
             ("https://bücher.example/", TargetError::Characters),
+            ("https://a.b/<id>", TargetError::Characters),
+            ("https://a.b/?x=`y`", TargetError::Characters),
             ("https://a!b/", TargetError::Host),
             ("https://(a)/", TargetError::Host),
             ("https://a..b/", TargetError::Host),
             ("https://-a/", TargetError::Host),
             ("https://./", TargetError::Host),
             ("https://[zz]/", TargetError::Host),
+            ("https://[::1/", TargetError::NotAbsolute),
+            ("https://::1/", TargetError::NotAbsolute),
+            ("https://[::1]80/", TargetError::Port),
+            ("https://a.b:/", TargetError::Port),
+            ("https://a.b:80:80/", TargetError::NotAbsolute),
             ("https://a.b:+80/", TargetError::Port),
             ("https://a.b:0/", TargetError::Port),
             ("https://a.b:99999/", TargetError::Port),

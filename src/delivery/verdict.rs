@@ -40,6 +40,8 @@ pub enum Cause {
     UnknownCluster,
     /// The gateway's own limits were reached.
     Overflow,
+    /// The gateway's egress listener did not take the push.
+    NoEgress,
     /// Something else that the egress listener reported.
     Other(String),
 }
@@ -47,7 +49,7 @@ pub enum Cause {
 impl Cause {
     /// Whether it is a failure of our own side, which says nothing about the target.
     pub fn is_own_side(&self) -> bool {
-        matches!(self, Cause::UnknownCluster | Cause::Overflow)
+        matches!(self, Cause::UnknownCluster | Cause::Overflow | Cause::NoEgress)
     }
 }
 
@@ -70,6 +72,7 @@ impl fmt::Display for Cause {
             Cause::Forbidden => f.write_str("the egress policy forbids this address"),
             Cause::UnknownCluster => f.write_str("the gateway has no such cluster"),
             Cause::Overflow => f.write_str("the gateway's connection limits are reached"),
+            Cause::NoEgress => f.write_str("the gateway's egress listener is out of reach"),
             Cause::Other(said) => f.write_str(said),
         }
     }
@@ -108,6 +111,10 @@ pub(super) fn judge(
     };
     if answer.status == 504 && is_timeout {
         return Verdict::Failed(Cause::Timeout(timeout));
+    }
+    if by_egress && answer.egress.is_none() {
+        // Whatever the listener answers bears its report, so this was not it.
+        return Verdict::Failed(Cause::NoEgress);
     }
     match answer.egress.as_ref().and_then(|report| reported(report, timeout)) {
         Some(cause) => Verdict::Failed(cause),
@@ -239,7 +246,7 @@ mod tests {
     }
 
     fn answer(status: u16, egress: Option<EgressReport>) -> Reply {
-        Reply::Answer(Answer { status, egress })
+        Reply::Answer(Answer { status, egress, ..Answer::default() })
     }
 
     fn judged(reply: &Reply, by_egress: bool, elapsed: Duration) -> String {
@@ -284,6 +291,15 @@ mod tests {
         assert_eq!(judged(&answer(504, None), false, TIMEOUT), "timeout after 2s");
         // Without the egress listener only the time tells it from the target's.
         assert_eq!(judged(&answer(504, None), false, Duration::ZERO), "HTTP 504");
+    }
+
+    #[test]
+    fn an_answer_without_a_report_did_not_come_from_the_egress_listener() {
+        let reply = answer(503, None);
+        let no_egress = "the gateway's egress listener is out of reach";
+        assert_eq!(judged(&reply, true, Duration::ZERO), no_egress);
+        assert_eq!(judged(&reply, false, Duration::ZERO), "HTTP 503");
+        assert!(Cause::NoEgress.is_own_side());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A webhook as the operator configured it.
 
-use super::{Schedule, Target};
+use super::{Format, Schedule, Target};
 use crate::capture::Op;
 use crate::form::FormKey;
 use crate::sign::{Scheme, Secret};
+use crate::store::Counting;
 use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
@@ -32,6 +33,30 @@ pub struct Webhook {
     pub retry: Schedule,
     /// How many attempts may be under way at once, per worker.
     pub max_in_flight: usize,
+    /// When failed pushes disable it.
+    pub counting: Counting,
+    /// What becomes of events while it is disabled.
+    pub while_disabled: WhileDisabled,
+    /// What it is told.
+    pub purpose: Purpose,
+}
+
+/// What becomes of events for a webhook that is disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileDisabled {
+    /// They go to the failed cache.
+    Park,
+    /// They are counted and lost.
+    Drop,
+}
+
+/// What a target is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It gets the changes of records.
+    Push,
+    /// It gets notices about the webhooks, written so.
+    Notify(Format),
 }
 
 /// Its URL and headers may hold credentials.
@@ -57,6 +82,6 @@ impl Webhook {
             FormFilter::All => true,
             FormFilter::Only(forms) => forms.contains(form),
         };
-        self.enabled && wants_form && self.ops.contains(&op)
+        self.purpose == Purpose::Push && self.enabled && wants_form && self.ops.contains(&op)
     }
 }

@@ -5,13 +5,17 @@ use super::watch::Watch;
 use crate::capture::Budget;
 use crate::config::Config;
 use crate::host::wasm::{self, Envoy};
-use crate::host::{CalloutId, Host};
+use crate::host::{CalloutId, Host, QueueId};
+use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// How soon after its start an owner looks at what others left behind.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
 
 /// When a wake could not be asked for, the timer stands in.
 const WAKE_FALLBACK: Duration = Duration::from_millis(5);
@@ -22,15 +26,15 @@ pub(super) struct Shared {
     pub(super) budget: Rc<Budget>,
     pub(super) inbox: Inbox,
     /// Wakes the root, on this worker only.
-    queue: Option<u32>,
+    queue: Option<QueueId>,
 }
 
 impl Shared {
     /// Has Envoy call the root as soon as the stream's callback has returned.
     pub(super) fn wake_root(&self) {
-        let woken = self.queue.map(|queue| hostcalls::enqueue_shared_queue(queue, None));
-        if !matches!(woken, Some(Ok(()))) {
-            Envoy.set_timer(Some(WAKE_FALLBACK));
+        match self.queue {
+            Some(queue) => Envoy.wake(queue),
+            None => Envoy.set_timer(Some(WAKE_FALLBACK)),
         }
     }
 }
@@ -52,7 +56,7 @@ impl Running {
     fn read_inbox(&mut self) {
         for call in self.shared.inbox.take() {
             match call {
-                Ok(captured) => self.pipeline.captured(&Envoy, captured),
+                Ok((captured, id)) => self.pipeline.captured(&Envoy, captured, id),
                 Err(miss) => self.pipeline.missed(&Envoy, miss),
             }
         }
@@ -60,11 +64,13 @@ impl Running {
 }
 
 impl Root {
-    fn leave_if_idle(&mut self) {
-        let is_idle = self.running.as_ref().is_none_or(|running| running.pipeline.is_idle());
-        if self.is_leaving && is_idle {
+    /// Brings to its end what a replaced configuration has under way.
+    fn go_on_leaving(&mut self) {
+        if !self.is_leaving {
+            return;
+        }
+        if self.running.as_mut().is_none_or(|running| running.pipeline.leave(&Envoy)) {
             self.is_leaving = false;
-            Envoy.set_timer(None);
             let _ = hostcalls::done();
         }
     }
@@ -76,23 +82,20 @@ impl Context for Root {
         if let Some(running) = &mut self.running {
             running.pipeline.reply(&Envoy, CalloutId(token), &reply);
         }
-        self.leave_if_idle();
+        self.go_on_leaving();
     }
 
     fn on_done(&mut self) -> bool {
-        let is_idle = self.running.as_ref().is_none_or(|running| running.pipeline.is_idle());
-        self.is_leaving = !is_idle;
-        if is_idle {
-            // Envoy would go on ticking for a root that is gone.
-            Envoy.set_timer(None);
-        }
-        is_idle
+        let is_done = self.running.as_mut().is_none_or(|running| running.pipeline.leave(&Envoy));
+        self.is_leaving = !is_done;
+        is_done
     }
 }
 
 impl RootContext for Root {
     fn on_vm_start(&mut self, _: usize) -> bool {
         log::info!("formhook {} started", env!("CARGO_PKG_VERSION"));
+        Metrics::vm_start(&Envoy);
         true
     }
 
@@ -115,12 +118,15 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let pipeline = Pipeline::new(Rc::clone(&config), &Envoy);
+        let queue = own_queue();
+        let pipeline = Pipeline::new(Rc::clone(&config), &Envoy, &namespace(), queue);
         let budget = Rc::clone(pipeline.budget());
         self.running = Some(Running {
             shared: Rc::new(Shared { config, budget, inbox: Inbox::default(), queue: own_queue() }),
             pipeline,
         });
+        // There may be pushes of an owner that is gone. Nothing may be sent before this returns.
+        Envoy.set_timer(Some(FIRST_LOOK));
         true
     }
 
@@ -128,9 +134,9 @@ impl RootContext for Root {
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
         if let Some(running) = &mut self.running {
             running.read_inbox();
-            running.pipeline.pump(&Envoy);
+            running.pipeline.woken(&Envoy);
         }
-        self.leave_if_idle();
+        self.go_on_leaving();
     }
 
     fn on_tick(&mut self) {
@@ -139,7 +145,7 @@ impl RootContext for Root {
             running.read_inbox();
             running.pipeline.timer_fired(&Envoy);
         }
-        self.leave_if_idle();
+        self.go_on_leaving();
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
@@ -154,9 +160,15 @@ impl RootContext for Root {
 
 /// A shared queue of this root alone: of a queue that several have registered, only the last to
 /// do so would be woken.
-fn own_queue() -> Option<u32> {
+fn own_queue() -> Option<QueueId> {
     let mut random = [0; 16];
     Envoy.random(&mut random);
     let name = format!("formhook-{:032x}", u128::from_ne_bytes(random));
-    hostcalls::register_shared_queue(&name).ok()
+    hostcalls::register_shared_queue(&name).ok().map(QueueId)
+}
+
+/// What is kept belongs to all filters with this root id: replaced ones find it again.
+fn namespace() -> String {
+    let root_id = hostcalls::get_property(vec!["plugin_root_id"]).ok().flatten();
+    String::from_utf8_lossy(&root_id.unwrap_or_default()).into_owned()
 }

@@ -2,9 +2,10 @@
 
 use super::inbox::Finished;
 use super::root::Shared;
-use crate::capture::{Exchange, Head, is_encoded};
+use crate::capture::{Change, Exchange, Head, is_encoded};
 use crate::host::Host;
 use crate::host::wasm::{Envoy, chunk, header};
+use crate::store::PushId;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -27,7 +28,11 @@ impl Watch {
             return;
         };
         match exchange.finish(Envoy.now()) {
-            Ok(captured) => self.hand_over(Ok(captured)),
+            Ok(captured) => {
+                let id = PushId::random(&Envoy);
+                show_in_access_log(captured.operation.change, &id);
+                self.hand_over(Ok((captured, id)));
+            }
             Err(Some(miss)) => self.hand_over(Err(miss)),
             Err(None) => {}
         }
@@ -44,6 +49,8 @@ impl Context for Watch {}
 
 impl HttpContext for Watch {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        #[cfg(feature = "crash")]
+        crash_if_asked();
         let config = &self.shared.config;
         let request = |name: &str| header(MapType::HttpRequestHeaders, name);
         let (Some(method), Some(path)) = (request(":method"), request(":path")) else {
@@ -111,6 +118,25 @@ impl HttpContext for Watch {
         // The stream is over. If none of the ends of a response was seen, it was cut off.
         if let Some(miss) = self.exchange.take().and_then(Exchange::abort) {
             self.hand_over(Err(miss));
+        }
+    }
+}
+
+/// Ends the VM when a request asks for it, so that tests see what a crash leaves behind.
+#[cfg(feature = "crash")]
+#[allow(clippy::panic)]
+fn crash_if_asked() {
+    if header(MapType::HttpRequestHeaders, "x-formhook-crash").as_deref() == Some(b"request") {
+        panic!("a test asked for it");
+    }
+}
+
+/// Sets filter state, which an access log shows as `%FILTER_STATE(wasm.formhook_op:PLAIN)%` and
+/// `%FILTER_STATE(wasm.formhook_push_id:PLAIN)%`.
+fn show_in_access_log(change: Change, id: &PushId) {
+    if let Change::Record(op) = change {
+        for (name, value) in [("formhook_op", op.name()), ("formhook_push_id", id.as_str())] {
+            let _ = hostcalls::set_property(vec![name], Some(value.as_bytes()));
         }
     }
 }

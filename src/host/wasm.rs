@@ -4,14 +4,23 @@
 //! panic on a missing header and on bytes that are not UTF-8, and a panic ends the worker's VM.
 
 use super::{
-    Answer, Callout, CalloutError, CalloutId, CounterId, EgressReport, Host, Reply, UnixMillis,
+    Answer, Callout, CalloutError, CalloutId, EXCERPT_BYTES, EgressReport, Expected, Host,
+    MetricId, MetricKind, QueueId, Reply, UnixMillis, Version,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// Stands for a counter that could not be made.
-const NO_COUNTER: u32 = u32::MAX;
+/// Stands for a metric that could not be made.
+const NO_METRIC: u32 = u32::MAX;
+
+/// Envoy never issues this version. A write that expects it succeeds on a missing key alone.
+const NEVER_ISSUED: u32 = u32::MAX;
+
+thread_local! {
+    /// The moment that uptime counts from.
+    static START: Instant = Instant::now();
+}
 
 /// Envoy.
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +57,49 @@ impl Host for Envoy {
         let _ = hostcalls::set_tick_period(period.min(longest));
     }
 
-    fn counter(&self, name: &str) -> CounterId {
-        let id = hostcalls::define_metric(MetricType::Counter, name);
-        CounterId(id.unwrap_or(NO_COUNTER))
+    fn uptime(&self) -> Duration {
+        START.with(Instant::elapsed)
     }
 
-    fn count(&self, counter: CounterId, by: u32) {
-        if counter.0 != NO_COUNTER && by > 0 {
-            let _ = hostcalls::increment_metric(counter.0, by.into());
+    fn load(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        match hostcalls::get_shared_data(key) {
+            Ok((value, Some(version))) => Some((value.unwrap_or_default(), Version(version))),
+            _ => None,
+        }
+    }
+
+    fn save(&self, key: &str, value: &[u8], expected: Expected) -> bool {
+        let version = match expected {
+            Expected::Any => None,
+            Expected::Absent => Some(NEVER_ISSUED),
+            Expected::Version(Version(version)) => Some(version),
+        };
+        hostcalls::set_shared_data(key, Some(value), version).is_ok()
+    }
+
+    fn wake(&self, QueueId(queue): QueueId) {
+        // If the queue is gone, so is its VM.
+        let _ = hostcalls::enqueue_shared_queue(queue, None);
+    }
+
+    fn metric(&self, kind: MetricKind, name: &str) -> MetricId {
+        let kind = match kind {
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Gauge => MetricType::Gauge,
+            MetricKind::Histogram => MetricType::Histogram,
+        };
+        MetricId(hostcalls::define_metric(kind, name).unwrap_or(NO_METRIC))
+    }
+
+    fn add(&self, MetricId(metric): MetricId, by: i64) {
+        if metric != NO_METRIC && by != 0 {
+            let _ = hostcalls::increment_metric(metric, by);
+        }
+    }
+
+    fn record(&self, MetricId(metric): MetricId, value: u64) {
+        if metric != NO_METRIC {
+            let _ = hostcalls::record_metric(metric, value);
         }
     }
 }
@@ -76,8 +120,11 @@ pub fn reply(headers: usize) -> Reply {
         details: text("x-formhook-details").unwrap_or_default(),
         transport_failure: text("x-formhook-transport-failure").unwrap_or_default(),
     };
+    let excerpt = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, EXCERPT_BYTES);
     Reply::Answer(Answer {
         status: status.unwrap_or_default(),
+        retry_after: text("retry-after").map(String::into_boxed_str),
+        excerpt: excerpt.ok().flatten().unwrap_or_default(),
         egress: text("x-formhook-flags").map(report),
     })
 }

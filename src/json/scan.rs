@@ -59,6 +59,7 @@ impl Scanner<'_> {
     }
 
     /// Reads one scalar, or the opening of a container. True if a value must follow at once.
+    #[inline]
     fn value(&mut self) -> Result<bool, ParseError> {
         self.skip_space();
         let start = self.at;
@@ -99,6 +100,7 @@ impl Scanner<'_> {
     }
 
     /// Closes what ends here. True if that was the whole document.
+    #[inline]
     fn after_value(&mut self) -> Result<bool, ParseError> {
         loop {
             self.skip_space();
@@ -128,6 +130,7 @@ impl Scanner<'_> {
         }
     }
 
+    #[inline]
     fn close(&mut self) {
         let (end, count) = (self.at, self.nodes.len());
         let node = self.open.pop().and_then(|index| {
@@ -140,6 +143,7 @@ impl Scanner<'_> {
         }
     }
 
+    #[inline]
     fn key(&mut self) -> Result<(), ParseError> {
         if self.peek() != Some(b'"') {
             return Err(self.expected("a member name in double quotes"));
@@ -153,6 +157,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self) -> Result<(), ParseError> {
         let start = self.at;
         let mut escaped = false;
@@ -197,6 +202,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    #[inline]
     fn number(&mut self) -> Result<(), ParseError> {
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -219,6 +225,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), ParseError> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -241,6 +248,7 @@ impl Scanner<'_> {
         Ok(false)
     }
 
+    #[inline]
     fn push(&mut self, kind: Kind, start: usize) {
         self.nodes.push(Node {
             kind,
@@ -251,12 +259,14 @@ impl Scanner<'_> {
         });
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }

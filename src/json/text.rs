@@ -14,27 +14,32 @@ pub struct Text<'d> {
 }
 
 impl<'d> Text<'d> {
+    #[inline]
     pub(super) fn new(raw: &'d str, escaped: bool) -> Self {
         Text { raw, escaped }
     }
 
     /// A text that needs no escape: no quote, no backslash, no control character.
+    #[inline]
     pub fn plain(text: &'d str) -> Self {
         debug_assert!(!text.contains(['"', '\\']) && !text.contains(char::is_control));
         Text::new(text, false)
     }
 
     /// As it was sent, escapes included.
+    #[inline]
     pub fn raw(&self) -> &'d str {
         self.raw
     }
 
     /// Whether [`Text::raw`] holds an escape.
+    #[inline]
     pub fn is_escaped(&self) -> bool {
         self.escaped
     }
 
     /// As Rust text, if it has no lone surrogate.
+    #[inline]
     pub fn decode(&self) -> Option<Cow<'d, str>> {
         if !self.escaped {
             return Some(Cow::Borrowed(self.raw));
@@ -43,11 +48,13 @@ impl<'d> Text<'d> {
     }
 
     /// Whether it says this text.
+    #[inline]
     pub fn is(&self, text: &str) -> bool {
         if self.escaped { self.units().eq(text.encode_utf16()) } else { self.raw == text }
     }
 
     /// The UTF-16 code units that the string stands for.
+    #[inline]
     pub fn units(&self) -> impl Iterator<Item = u16> + use<'d> {
         let mut chars = self.raw.chars();
         let mut low = None;
@@ -82,6 +89,7 @@ impl<'d> Text<'d> {
     }
 
     /// Compares by UTF-16 code units, as JavaScript compares strings and RFC 8785 sorts keys.
+    #[inline]
     pub fn compare(&self, other: &Text<'_>) -> Ordering {
         let simple = |text: &Text<'_>| !text.escaped && text.raw.is_ascii();
         if simple(self) && simple(other) {

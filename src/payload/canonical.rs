@@ -25,7 +25,7 @@ pub fn canonical(text: &[u8]) -> Result<Vec<u8>, ParseError> {
 
 pub(super) fn value(out: &mut Vec<u8>, value: Value<'_>) {
     match value.kind() {
-        Kind::Object => object(out, value.members().collect(), self::value),
+        Kind::Object => object(out, &value.members().collect::<Vec<_>>(), self::value),
         Kind::Array => array(out, value.items(), self::value),
         Kind::String => string(out, value.string().unwrap_or(Text::plain(""))),
         Kind::Number => number::write(out, value.raw()),
@@ -51,31 +51,49 @@ pub(super) fn array<T>(
 
 /// Writes an object, each member's content by `write`. Of members with the same name the last is
 /// written, as JavaScript reads them.
-pub(super) fn object<'d, T>(
+pub(super) fn object<T: Copy>(
     out: &mut Vec<u8>,
-    mut members: Vec<(Text<'d>, T)>,
+    members: &[(Text<'_>, T)],
     mut write: impl FnMut(&mut Vec<u8>, T),
 ) {
-    // Platforms mostly send their members in order; the stable sort then does next to nothing.
-    members.sort_by(|(a, _), (b, _)| order(a, b));
-    out.push(b'{');
     let mut first = true;
-    let mut members = members.into_iter().peekable();
-    while let Some((name, content)) = members.next() {
-        if members.peek().is_some_and(|(next, _)| order(&name, next).is_eq()) {
-            continue;
-        }
-        if !first {
-            out.push(b',');
-        }
+    let mut member = |(name, content): &(Text<'_>, T)| {
+        out.push(if first { b'{' } else { b',' });
         first = false;
-        string(out, name);
+        string(out, *name);
         out.push(b':');
-        write(out, content);
+        write(out, *content);
+    };
+    if members.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()) {
+        members.iter().for_each(&mut member);
+    } else {
+        let names = members.iter().map(|(name, _)| *name).zip(0..).collect();
+        let positions = in_order(names);
+        positions.iter().filter_map(|(_, position)| members.get(*position)).for_each(&mut member);
+    }
+    if first {
+        out.push(b'{');
     }
     out.push(b'}');
 }
 
+/// Names and their positions in the order of writing; of the same names only the last.
+///
+/// It knows nothing of the members' contents: there is one sort in the module, not one for each
+/// type of content.
+fn in_order(mut names: Vec<(Text<'_>, usize)>) -> Vec<(Text<'_>, usize)> {
+    names.sort_by(|(a, _), (b, _)| order(a, b));
+    names.dedup_by(|(later, position), (name, kept)| {
+        let is_same = order(later, name).is_eq();
+        if is_same {
+            *kept = *position;
+        }
+        is_same
+    });
+    names
+}
+
+#[inline]
 pub(super) fn string(out: &mut Vec<u8>, text: Text<'_>) {
     out.push(b'"');
     if text.is_escaped() {
@@ -95,6 +113,7 @@ pub(super) fn string(out: &mut Vec<u8>, text: Text<'_>) {
     out.push(b'"');
 }
 
+#[inline]
 fn order(a: &Text<'_>, b: &Text<'_>) -> Ordering {
     match (array_index(a), array_index(b)) {
         (None, None) => a.compare(b),
@@ -104,12 +123,16 @@ fn order(a: &Text<'_>, b: &Text<'_>) -> Ordering {
     }
 }
 
+#[inline]
 fn array_index(name: &Text<'_>) -> Option<u32> {
     // Most names are not numbers: look at one byte first. An escape may hide a digit.
     match name.raw().as_bytes().first()? {
-        b'0'..=b'9' | b'\\' => {}
-        _ => return None,
+        b'0'..=b'9' | b'\\' => digits(name),
+        _ => None,
     }
+}
+
+fn digits(name: &Text<'_>) -> Option<u32> {
     let name = name.decode()?;
     if !name.bytes().all(|byte| byte.is_ascii_digit()) || (name.len() > 1 && name.starts_with('0'))
     {

@@ -22,6 +22,7 @@ pub(super) fn write(out: &mut Vec<u8>, raw: &str) {
     out.extend_from_slice(raw.as_bytes());
 }
 
+#[inline]
 fn is_plain_integer(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     digits.len() <= EXACT_DIGITS
@@ -41,6 +42,7 @@ struct Decimal<'n> {
 
 impl<'n> Decimal<'n> {
     /// `None` if the exponent is beyond any that can be compared.
+    #[inline]
     fn parse(number: &'n str) -> Option<Self> {
         let (number, negative) = match number.strip_prefix('-') {
             Some(rest) => (rest, true),
@@ -55,21 +57,25 @@ impl<'n> Decimal<'n> {
     }
 
     /// The digits without leading and trailing zeros.
+    #[inline]
     fn significant(&self) -> impl Iterator<Item = u8> {
         let trailing = self.trailing_zeros();
         let digits = self.integer.len() + self.fraction.len();
         self.digits().take(digits.saturating_sub(trailing)).skip_while(|digit| *digit == b'0')
     }
 
+    #[inline]
     fn digits(&self) -> impl DoubleEndedIterator<Item = u8> {
         self.integer.bytes().chain(self.fraction.bytes())
     }
 
+    #[inline]
     fn trailing_zeros(&self) -> usize {
         self.digits().rev().take_while(|digit| *digit == b'0').count()
     }
 
     /// The power of ten of the last significant digit.
+    #[inline]
     fn scale(&self) -> Option<i64> {
         let fraction = i64::try_from(self.fraction.len()).ok()?;
         let zeros = i64::try_from(self.trailing_zeros()).ok()?;

@@ -8,6 +8,7 @@ use crate::host::UnixMillis;
 use crate::json::{self, Kind, Text, Value};
 
 /// What a member of `data` holds.
+#[derive(Clone, Copy)]
 enum Content<'a> {
     /// A value as the platform sent it.
     Sent(Value<'a>),
@@ -40,7 +41,7 @@ pub fn payload(event: &Event<'_>, form: Option<&Form>) -> Vec<u8> {
     let mut out = Vec::with_capacity(record_size.saturating_add(256));
     let op_time = event.time.0.to_string();
     out.extend_from_slice(b"{\"data\":");
-    object(&mut out, data, write);
+    object(&mut out, &data, write);
     out.extend_from_slice(b",\"op\":");
     canonical::string(&mut out, Text::plain(event.op.name()));
     out.extend_from_slice(b",\"opTime\":");
@@ -125,7 +126,7 @@ fn write(out: &mut Vec<u8>, content: Content<'_>) {
     match content {
         Content::Sent(value) => canonical::value(out, value),
         Content::Rows(rows, fields) => array(out, rows.items(), |out, row| match row.kind() {
-            Kind::Object => object(out, aliased(row, fields), write),
+            Kind::Object => object(out, &aliased(row, fields), write),
             _ => canonical::value(out, row),
         }),
         Content::Text(text) => json::quote(out, text),
@@ -133,7 +134,7 @@ fn write(out: &mut Vec<u8>, content: Content<'_>) {
         Content::Actor(Actor::Sent(value)) => canonical::value(out, *value),
         Content::Actor(Actor::Named(name)) => {
             let member = ["name", "username"].map(|key| (Text::plain(key), Content::Text(name)));
-            object(out, member.into(), write);
+            object(out, &member, write);
         }
         Content::Null => out.extend_from_slice(b"null"),
     }

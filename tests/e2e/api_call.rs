@@ -46,7 +46,7 @@ async fn passes_and_misses(step: Step, body: &[u8], reason: &str) {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.bytes().await.unwrap(), body, "{reason}");
     gateway.wait_for_metric(&misses(reason), 1.0).await;
-    gateway.wait_for_log(&["a change was not captured", reason]).await;
+    gateway.wait_for_log(&["formhook.push {", r#""outcome":"not_captured""#]).await;
     gateway.assert_vm_alive();
     assert!(receiver.received().is_empty());
 }

@@ -184,6 +184,7 @@ async fn waiting_pushes_outlast_a_change_of_configuration() {
     })
     .await;
     assert_eq!(retried.header("webhook-id"), receiver.received()[0].header("webhook-id"));
-    assert_eq!(retried.header("x-config"), "");
+    // By the new one, which is what the operator wants by now.
+    assert_eq!(retried.header("x-config"), "new");
     gateway.assert_vm_alive();
 }

@@ -169,7 +169,7 @@ async fn a_batch_is_not_pushed_and_counted() {
     let answer: Value = gateway.call(path, key, &body).await.json().await.unwrap();
     assert_eq!(answer["success_count"], 2);
     gateway.wait_for_metric(&misses("batch"), 1.0).await;
-    gateway.wait_for_log(&["a change was not captured", "batch"]).await;
+    gateway.wait_for_log(&["formhook.push {", r#""outcome":"not_captured""#, "many records"]).await;
     assert!(receiver.received().is_empty());
 }
 
@@ -279,4 +279,31 @@ async fn workers_share_their_counters() {
     receiver.wait_for(20).await;
     gateway.wait_for_metric(PUSHED, 20.0).await;
     gateway.wait_for_metric(&events("data_create"), 20.0).await;
+}
+
+#[tokio::test]
+async fn the_gateways_access_log_names_the_push_that_a_call_caused() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).edited(|setup| {
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        setup.at(manager)["access_log"] = json!([{
+            "name": "envoy.access_loggers.stdout",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                "log_format": {"text_format_source": {"inline_string":
+                    "ACCESS %REQ(:PATH)% op=%FILTER_STATE(wasm.formhook_op:PLAIN)% push=%FILTER_STATE(wasm.formhook_push_id:PLAIN)%\n"}},
+            },
+        }]);
+    });
+    let gateway = gateway.start().await;
+    gateway.call(CREATE, platform.api_key(), &order("a")).await;
+    let push = receiver.wait_for(1).await.remove(0);
+    let line = gateway.wait_for_log(&["ACCESS", CREATE]).await;
+    assert!(line.contains("op=data_create"), "{line}");
+    assert!(line.ends_with(&format!("push={}", push.header("webhook-id"))), "{line}");
+    let list = json!({"app_id": APP, "entry_id": ORDERS});
+    gateway.call("/api/v5/app/entry/data/list", platform.api_key(), &list).await;
+    let line = gateway.wait_for_log(&["ACCESS", "data/list"]).await;
+    assert!(line.ends_with("op=- push=-"), "{line}");
 }

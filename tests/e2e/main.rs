@@ -12,6 +12,8 @@ mod delivery;
 mod events;
 mod interop;
 mod large_bodies;
+mod observability;
+mod resilience;
 mod targets;
 
 use serde_json::{Value, json};

@@ -38,9 +38,7 @@ impl Setup {
         let mut setup = Setup { config: shipped_config(), workers: 1, is_dynamic: false };
         *setup.at("/admin/address/socket_address/port_value") = json!(0);
         *setup.at("/static_resources/listeners/0/address/socket_address/port_value") = json!(0);
-        let wasm = root().join("build/formhook.wasm");
-        assert!(wasm.exists(), "{} is missing: run `make wasm`", wasm.display());
-        setup.plugin()["vm_config"]["code"]["local"]["filename"] = json!(wasm);
+        let mut setup = setup.module("formhook.wasm");
         setup.plugin()["configuration"] =
             json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin});
         let cluster = setup.cluster("form_platform");
@@ -50,6 +48,17 @@ impl Setup {
         *cluster.pointer_mut(endpoint).unwrap() =
             json!({"address": platform.ip().to_string(), "port_value": platform.port()});
         setup.allow("127.0.0.0", 8)
+    }
+
+    /// Takes another build of the filter.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn module(mut self, name: &str) -> Self {
+        let wasm = root().join("build").join(name);
+        assert!(wasm.exists(), "{} is missing: run `make wasm wasm-crash`", wasm.display());
+        self.plugin()["vm_config"]["code"]["local"]["filename"] = json!(wasm);
+        self
     }
 
     /// Changes how the plugin's configuration is written down.
@@ -233,6 +242,10 @@ impl Process {
     fn spawn(mut setup: Setup) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("envoy.json");
+        let socket = json!(folder.path().join("egress"));
+        *setup.at("/static_resources/listeners/1/address/pipe/path") = socket.clone();
+        let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/pipe/path";
+        *setup.cluster("formhook_egress").pointer_mut(endpoint).unwrap() = socket;
         if setup.is_dynamic {
             let file = folder.path().join(LISTENER_FILE);
             std::fs::write(&file, setup.listener_file().to_string()).unwrap();

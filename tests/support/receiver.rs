@@ -21,6 +21,8 @@ pub struct Received {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub at: Instant,
+    /// What it was answered.
+    pub status: StatusCode,
 }
 
 impl Received {
@@ -81,13 +83,15 @@ impl Receiver {
             let Ok(body) = to_bytes(body, usize::MAX).await else {
                 return StatusCode::BAD_REQUEST.into_response();
             };
-            let push = Received {
+            let mut push = Received {
                 path_and_query: head.uri.path_and_query().unwrap().to_string(),
                 headers: head.headers,
                 body: body.into(),
                 at: Instant::now(),
+                status: StatusCode::OK,
             };
             let answer = rule(&push);
+            push.status = answer.status();
             seen.lock().unwrap().push(push);
             answer
         };

@@ -30,7 +30,7 @@ fn a_webhook_has_an_id_and_a_url_and_no_unknown_key() {
     assert_webhook_faults(
         webhook(json!({"secret_evn": "X"})),
         &[
-            ".secret_evn: unknown key; known here are id, enabled, url, cluster, secret, secret_env, previous_secret, previous_secret_env, forms, events, signing, headers, timeout, retry, max_in_flight",
+            ".secret_evn: unknown key; known here are id, enabled, url, cluster, secret, secret_env, previous_secret, previous_secret_env, forms, events, signing, headers, timeout, retry, max_in_flight, disable_after, disable_count, while_disabled",
         ],
     );
 }

@@ -1,14 +1,13 @@
-//! One push: a payload on its way to one webhook.
+//! The id of a push.
 
-use crate::capture::{Op, Reservation};
-use crate::host::{Host, UnixMillis};
+use crate::host::Host;
 use std::fmt;
 use std::rc::Rc;
 
 /// A push's id, a random UUID. It stays the same over all attempts, so that a receiver can tell a
 /// repeated push from a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PushId(Box<str>);
+pub struct PushId(Rc<str>);
 
 impl PushId {
     /// A new id.
@@ -16,6 +15,11 @@ impl PushId {
         let mut bytes = [0; 16];
         host.random(&mut bytes);
         PushId(uuid_v4(u128::from_be_bytes(bytes)).into())
+    }
+
+    /// An id that was kept.
+    pub fn kept(text: &str) -> Self {
+        PushId(text.into())
     }
 
     /// The id as it is sent.
@@ -44,34 +48,6 @@ impl fmt::Display for PushId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// What all pushes of one event have in common.
-#[derive(Debug)]
-pub struct Message {
-    /// The payload.
-    pub body: Vec<u8>,
-    /// Headers of the API call that go along.
-    pub trace: Vec<(&'static str, Box<str>)>,
-    /// What happened.
-    pub op: Op,
-    /// The bytes are accounted for.
-    pub reservation: Reservation,
-}
-
-/// A message that has to reach one webhook.
-#[derive(Debug)]
-pub struct Push {
-    /// Its id.
-    pub id: PushId,
-    /// What is sent.
-    pub message: Rc<Message>,
-    /// When the change was seen.
-    pub accepted: UnixMillis,
-    /// Attempts that failed by the target's fault or were answered.
-    pub attempts: u32,
-    /// The bytes it takes beside its message are accounted for.
-    pub reservation: Reservation,
 }
 
 #[cfg(test)]

@@ -1,0 +1,189 @@
+//! Where pushes are kept until their end, and what is known of the webhooks.
+//!
+//! Nothing that would be missed lives in a worker's heap alone: a VM may crash, be replaced by a
+//! new version of the filter, or lose its configuration, at any moment. The store knows pushes,
+//! owners and counts, and nothing of HTTP and time tables.
+
+mod entry;
+mod memory;
+mod push_id;
+mod webhook_state;
+
+pub use entry::{Entry, Failure, Progress, Push, State};
+pub use memory::{Bounds, Memory};
+pub use push_id::PushId;
+pub use webhook_state::{Change, Counting, WebhookState};
+
+use crate::history::Record;
+use crate::host::{Host, UnixMillis, Version};
+
+/// Names the place of a push in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    pub(crate) region: u16,
+    pub(crate) slot: u16,
+}
+
+impl Place {
+    /// The region that it is in.
+    pub fn region(self) -> u16 {
+        self.region
+    }
+}
+
+/// A push as it was loaded. Whoever changes it meanwhile makes the loaded one stale, and every
+/// step with a stale one fails: so each push has one end, even if two owners believe it theirs.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Where it is.
+    pub place: Place,
+    /// What is there.
+    pub entry: Entry,
+    pub(crate) version: Version,
+}
+
+/// There is no room for a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// The push belongs to another owner now, or came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost;
+
+/// A push that is this owner's from now on.
+#[derive(Debug)]
+pub struct Adopted {
+    /// Where it is.
+    pub place: Place,
+    /// What it is and where it stands, without its body.
+    pub entry: Entry,
+}
+
+/// How much there is of all owners, as far as they have said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Pushes to be sent and pushes in the failed cache, by webhook.
+    pub by_webhook: Vec<(Box<str>, u64, u64)>,
+    /// Bytes of the failed cache.
+    pub failed_bytes: u64,
+    /// When the oldest push that is to be sent was accepted.
+    pub oldest: Option<UnixMillis>,
+}
+
+/// What happened in the store that its owner did not do.
+#[derive(Debug)]
+pub enum Event {
+    /// Pushes of an owner that is gone, or that the admin wants to be tried again.
+    Adopted(Vec<Adopted>),
+    /// This region has another owner now: nothing in it is ours.
+    RegionLost(u16),
+}
+
+/// Which of the kept pushes a command is for.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// These.
+    Ids(Vec<Box<str>>),
+    /// All failed ones of a webhook.
+    Webhook(Box<str>),
+}
+
+/// A store, as the courier and the admin see it.
+pub trait Store {
+    /// Takes a push on, in this state.
+    ///
+    /// # Errors
+    /// The bounds do not allow it.
+    fn accept(&mut self, host: &impl Host, entry: &Entry) -> Result<Place, Full>;
+
+    /// Loads a push to work on it; `None` if it is not ours any more.
+    fn load(&mut self, host: &impl Host, place: Place) -> Option<Loaded>;
+
+    /// Puts a push back, to be tried again.
+    ///
+    /// # Errors
+    /// It is not ours any more.
+    fn wait(&mut self, host: &impl Host, loaded: Loaded, progress: Progress) -> Result<(), Lost>;
+
+    /// Takes a push out for good.
+    ///
+    /// # Errors
+    /// It is not ours any more.
+    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost>;
+
+    /// Moves a push to the failed cache without charging its webhook.
+    ///
+    /// # Errors
+    /// It is not ours any more.
+    fn park(&mut self, host: &impl Host, loaded: Loaded, failure: Failure) -> Result<(), Lost>;
+
+    /// Moves a push to the failed cache and counts the failure, once, whatever crashes meanwhile.
+    ///
+    /// # Errors
+    /// It is not ours any more.
+    fn fail(
+        &mut self,
+        host: &impl Host,
+        loaded: Loaded,
+        failure: Failure,
+        counting: Counting,
+    ) -> Result<Vec<Change>, Lost>;
+
+    /// What is known of a webhook.
+    fn webhook(&self, host: &impl Host, id: &str) -> WebhookState;
+
+    /// Changes what is known of a webhook, atomically. `change` may be called several times.
+    fn update_webhook<T>(
+        &mut self,
+        host: &impl Host,
+        id: &str,
+        change: impl FnMut(&mut WebhookState) -> T,
+    ) -> T;
+
+    /// Writes a record into the history.
+    fn record(&mut self, host: &impl Host, record: &Record);
+
+    /// The numbers of the newest record and of the oldest that may still be there.
+    fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)>;
+
+    /// A record of the history.
+    fn history(&self, host: &impl Host, number: u64) -> Option<Record>;
+
+    /// The failed cache, in no particular order, as far as `visit` wants to see it.
+    fn failed(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool);
+
+    /// Has pushes of the failed cache tried again, by whoever owns them. How many.
+    fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize;
+
+    /// Takes pushes out of the failed cache for good. What they were.
+    fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry>;
+
+    /// What was noticed since this was last asked.
+    fn noticed(&mut self) -> Vec<Event>;
+
+    /// This owner was woken: there may be something to watch, or to do. `None` if no other owner
+    /// and no command did that.
+    fn woken(&mut self, host: &impl Host) -> Option<Vec<Event>>;
+
+    /// To be called about once a second while [`Store::is_watching`]: shows that this owner is
+    /// alive, and looks after the others. `oldest` is when its oldest waiting push was accepted.
+    fn watch(&mut self, host: &impl Host, oldest: Option<UnixMillis>) -> Vec<Event>;
+
+    /// Whether anybody has something to do, so that watching makes sense.
+    fn is_watching(&self) -> bool;
+
+    /// Gives everything up, for others to take over.
+    fn leave(&mut self, host: &impl Host);
+
+    /// How often the store did not do what it should since this was last asked.
+    fn errors(&mut self) -> u32;
+
+    /// How much there is, as of the last [`Store::watch`].
+    fn totals(&self) -> &Totals;
+
+    /// The oldest of this owner's failed cache, to be given up if there is no room.
+    fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded>;
+
+    /// The number for this owner's next push.
+    fn next_sequence(&mut self) -> u64;
+}

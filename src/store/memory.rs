@@ -1,0 +1,628 @@
+//! The store in Envoy's shared data: it outlasts VMs and configurations, and ends with the process.
+//!
+//! Shared data has no list of keys and no deletion, so all keys are fixed ones. Pushes live in
+//! *regions* of numbered slots; a region has one owner at a time, which alone works on its pushes.
+//! An owner shows that it lives by its *beat*; if that stands still, or the owner gave the region
+//! up, another takes it over. Every step is a compare-and-swap on one slot, so an owner that was
+//! only slow finds its pushes gone and does no harm.
+
+mod directory;
+mod lease;
+mod region;
+
+use self::directory::Directory;
+use self::lease::{Beat, Look, Seen, region_failed_bytes};
+use self::region::{Names, Region, RegionRecord, Regions};
+use super::entry::{Entry, Failure, Progress, State};
+use super::webhook_state::{Change, Counting, WebhookState};
+use super::{Event, Full, Loaded, Lost, Place, Selection, Store, Totals};
+use crate::history::Record;
+use crate::host::{Expected, Host, QueueId, UnixMillis, Version};
+
+/// Slots of a region.
+const SLOTS: u16 = 1024;
+
+/// Regions of all owners together.
+const REGIONS: u16 = 64;
+
+/// An owner whose beat stands still for so many looks, a second apart, is gone.
+const PATIENCE: u32 = 10;
+
+/// How often an atomic change is tried before it is given up. Each failure means that another VM
+/// succeeded, so this is never reached.
+const TRIES: usize = 10_000;
+
+/// The most that a record of the history takes; with more, its long parts are left out. With this
+/// the history is bounded in bytes too.
+const RECORD_BYTES: usize = 4096;
+
+/// Stands for what was left out.
+const LEFT_OUT: &str = "…";
+
+/// What takes room beside a push's own bytes: keys, versions, the list in the heap.
+const OVERHEAD: usize = 512;
+
+/// Bounds of the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of the pushes of one owner, the failed cache included.
+    pub bytes: usize,
+    /// Records of the history, of all owners.
+    pub history: u64,
+}
+
+/// The store of one owner: a root context.
+#[derive(Debug)]
+pub struct Memory {
+    bounds: Bounds,
+    prefix: String,
+    /// They are needed often.
+    region_keys: Vec<String>,
+    /// Names this owner. Zero until it does something that others may see.
+    nonce: u64,
+    queue: Option<QueueId>,
+    directory: Directory,
+    regions: Regions,
+    bytes: usize,
+    sequence: u64,
+    names: Names,
+    totals: Totals,
+    /// Other owners' regions as they were last seen: their beat, and for how many looks.
+    seen: Vec<Seen>,
+    is_watching: bool,
+    /// A command of this owner may be for itself.
+    asks_itself: bool,
+    /// Since they were last asked for.
+    errors: u32,
+    /// What nobody was told of yet.
+    noticed: Vec<Event>,
+    /// Everything was given up; what is accepted now is given up at once.
+    has_left: bool,
+}
+
+impl Memory {
+    /// A store under this prefix of keys. `queue` wakes this owner.
+    pub fn new(prefix: &str, queue: Option<QueueId>, bounds: Bounds) -> Self {
+        let prefix = format!("formhook/{prefix}");
+        Memory {
+            bounds,
+            region_keys: (0..REGIONS).map(|region| format!("{prefix}/r/{region}")).collect(),
+            prefix,
+            nonce: 0,
+            queue,
+            directory: Directory::default(),
+            regions: Regions::default(),
+            bytes: 0,
+            sequence: 0,
+            names: Names::default(),
+            totals: Totals::default(),
+            seen: Vec::new(),
+            // What others left behind is looked for once, at the beginning.
+            is_watching: true,
+            asks_itself: false,
+            errors: 0,
+            noticed: Vec::new(),
+            has_left: false,
+        }
+    }
+
+    /// Makes this owner known to the others, so that they can wake it. To be called once it may
+    /// act, and again now and then. Whether others may have woken it meanwhile.
+    fn enter(&mut self, host: &impl Host) -> bool {
+        if self.nonce == 0 {
+            let mut random = [0; 8];
+            host.random(&mut random);
+            self.nonce = u64::from_le_bytes(random) | 1;
+        }
+        let Some(queue) = self.queue else { return true };
+        self.directory.enter(host, &self.prefix, self.nonce, queue)
+    }
+
+    fn wake_others(&mut self, host: &impl Host) {
+        self.is_watching = true;
+        self.directory.wake_others(host, &self.prefix, self.nonce);
+    }
+
+    fn region_key(&self, region: u16) -> &str {
+        self.region_keys.get(usize::from(region)).map_or("", String::as_str)
+    }
+
+    fn slot_key(&self, place: Place) -> String {
+        format!("{}/p/{}/{}", self.prefix, place.region, place.slot)
+    }
+
+    fn webhook_key(&self, id: &str) -> String {
+        format!("{}/w/{id}", self.prefix)
+    }
+
+    fn history_key(&self, number: u64) -> String {
+        format!("{}/h/{}", self.prefix, number.checked_rem(self.bounds.history).unwrap_or(0))
+    }
+
+    /// Changes a region's record, if it is as `change` expects. False if it is not.
+    fn update_region(
+        &self,
+        host: &impl Host,
+        region: u16,
+        mut change: impl FnMut(&mut RegionRecord) -> bool,
+    ) -> bool {
+        let key = self.region_key(region);
+        for _ in 0..TRIES {
+            let (mut record, expected) = match host.load(key) {
+                Some((value, version)) => {
+                    (RegionRecord::decode(&value).unwrap_or_default(), Expected::Version(version))
+                }
+                None => (RegionRecord::default(), Expected::Absent),
+            };
+            if !change(&mut record) {
+                return false;
+            }
+            if host.save(key, &record.encode(), expected) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The record of a region, if it was ever used.
+    fn region_record(&self, host: &impl Host, region: u16) -> Option<RegionRecord> {
+        let (value, _) = host.load(self.region_key(region))?;
+        Some(RegionRecord::decode(&value).unwrap_or_default())
+    }
+
+    /// Changes the record of a region of ours. If it is not ours any more it is dropped.
+    fn update_own(
+        &mut self,
+        host: &impl Host,
+        region: u16,
+        mut change: impl FnMut(&mut RegionRecord),
+    ) -> bool {
+        let nonce = self.nonce;
+        let is_ours = self.update_region(host, region, |record| {
+            let is_ours = record.owner == nonce;
+            if is_ours {
+                change(record);
+            }
+            is_ours
+        });
+        if !is_ours {
+            self.lose_region(region);
+        }
+        is_ours
+    }
+
+    fn lose_region(&mut self, region: u16) {
+        if self.regions.get(region).is_some() {
+            self.noticed.push(Event::RegionLost(region));
+            self.drop_region(region);
+        }
+    }
+
+    /// Reads a push, whoever's it is.
+    fn read(&self, host: &impl Host, place: Place) -> Option<Loaded> {
+        let (value, version) = host.load(&self.slot_key(place))?;
+        Some(Loaded { place, entry: Entry::decode(&value)?, version })
+    }
+
+    fn drop_region(&mut self, region: u16) {
+        if let Some(region) = self.regions.remove(region) {
+            self.bytes = self.bytes.saturating_sub(region.bytes());
+        }
+    }
+
+    /// Whether an entry of this size is within the bounds.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.bytes.saturating_add(bytes).saturating_add(OVERHEAD) <= self.bounds.bytes
+    }
+
+    fn forget(&mut self, place: Place) {
+        if let Some(region) = self.regions.get_mut(place.region) {
+            let freed = region.set_free(place.slot);
+            self.bytes = self.bytes.saturating_sub(freed);
+        }
+    }
+
+    /// Writes what a push has become.
+    fn put(
+        &mut self,
+        host: &impl Host,
+        place: Place,
+        value: &[u8],
+        version: Version,
+    ) -> Result<(), Lost> {
+        if host.save(&self.slot_key(place), value, Expected::Version(version)) {
+            Ok(())
+        } else {
+            self.forget(place);
+            Err(Lost)
+        }
+    }
+
+    /// Takes note in the heap of what was written.
+    fn note(&mut self, place: Place, webhook: &str, size: usize, failed: Option<UnixMillis>) {
+        let webhook = self.names.number(webhook);
+        if let Some(region) = self.regions.get_mut(place.region) {
+            let before = region.bytes();
+            match failed {
+                Some(at) => region.set_failed(place.slot, webhook, size, at),
+                None => region.set_waiting(place.slot, webhook, size),
+            }
+            self.bytes = self.bytes.saturating_sub(before).saturating_add(region.bytes());
+        }
+    }
+
+    /// If a region was taken over just before a push was put into it, its new owner may have read it
+    /// before, and has to be told to look again.
+    fn tell_if_taken(&mut self, host: &impl Host, region: u16) {
+        let nonce = self.nonce;
+        let is_taken = self.update_region(host, region, |record| {
+            let is_taken = record.owner != nonce;
+            if is_taken {
+                record.kicks = record.kicks.wrapping_add(1);
+                record.is_active = true;
+            }
+            is_taken
+        });
+        if is_taken {
+            self.lose_region(region);
+            self.wake_others(host);
+        }
+    }
+
+    /// Moves a push to the failed cache.
+    fn move_to_failed(
+        &mut self,
+        host: &impl Host,
+        place: Place,
+        entry: &Entry,
+        version: Version,
+    ) -> Result<(), Lost> {
+        let State::Failed(failure) = &entry.state else {
+            return Err(Lost);
+        };
+        let value = entry.encode();
+        self.put(host, place, &value, version)?;
+        let size = value.len().saturating_add(OVERHEAD);
+        self.note(place, &entry.push.webhook, size, Some(failure.at));
+        Ok(())
+    }
+
+    /// Visits every kept push of all owners.
+    fn visit_all(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool) {
+        for region in 0..REGIONS {
+            let Some(record) = self.region_record(host, region) else {
+                continue;
+            };
+            for slot in 0..record.used.min(SLOTS) {
+                let place = Place { region, slot };
+                let wants_more = self.read(host, place).is_none_or(&mut *visit);
+                if !wants_more {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The failed pushes that a command is for.
+    fn selected(&self, host: &impl Host, selection: &Selection) -> Vec<Loaded> {
+        let mut found = Vec::new();
+        self.failed(host, &mut |loaded| {
+            let push = &loaded.entry.push;
+            let is_meant = match selection {
+                Selection::Ids(ids) => ids.iter().any(|id| **id == *push.id.as_str()),
+                Selection::Webhook(webhook) => *webhook == push.webhook,
+            };
+            if is_meant {
+                found.push(loaded);
+            }
+            true
+        });
+        found
+    }
+}
+
+impl Store for Memory {
+    fn accept(&mut self, host: &impl Host, entry: &Entry) -> Result<Place, Full> {
+        let value = entry.encode();
+        if !self.has_room(value.len()) {
+            return Err(Full);
+        }
+        for _ in 0..TRIES {
+            let place = self.free_place(host).ok_or(Full)?;
+            let key = self.slot_key(place);
+            let expected = match host.load(&key) {
+                None => Expected::Absent,
+                Some((old, version)) if Entry::decode(&old).is_none() => Expected::Version(version),
+                Some((old, _)) => {
+                    // Not free after all. It is found again when the region is read.
+                    self.note(place, "", old.len(), Some(UnixMillis(u64::MAX)));
+                    continue;
+                }
+            };
+            let failed = match &entry.state {
+                State::Failed(failure) => Some(failure.at),
+                _ => None,
+            };
+            if host.save(&key, &value, expected) {
+                let size = value.len().saturating_add(OVERHEAD);
+                self.note(place, &entry.push.webhook, size, failed);
+                self.tell_if_taken(host, place.region);
+                if self.has_left {
+                    self.wake_others(host);
+                }
+                return Ok(place);
+            }
+            self.lose_region(place.region);
+        }
+        Err(Full)
+    }
+
+    fn load(&mut self, host: &impl Host, place: Place) -> Option<Loaded> {
+        self.regions.get(place.region)?;
+        let record = self.region_record(host, place.region)?;
+        if record.owner != self.nonce {
+            self.lose_region(place.region);
+            return None;
+        }
+        self.read(host, place)
+    }
+
+    fn wait(&mut self, host: &impl Host, loaded: Loaded, progress: Progress) -> Result<(), Lost> {
+        let Loaded { place, entry, version } = loaded;
+        let entry = Entry { state: State::Waiting(progress), ..entry };
+        let value = entry.encode();
+        self.put(host, place, &value, version)?;
+        self.note(place, &entry.push.webhook, value.len().saturating_add(OVERHEAD), None);
+        Ok(())
+    }
+
+    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost> {
+        self.put(host, loaded.place, b"", loaded.version)?;
+        self.forget(loaded.place);
+        Ok(())
+    }
+
+    fn park(&mut self, host: &impl Host, loaded: Loaded, failure: Failure) -> Result<(), Lost> {
+        let Loaded { place, entry, version } = loaded;
+        let entry = Entry { state: State::Failed(failure), ..entry };
+        self.move_to_failed(host, place, &entry, version)
+    }
+
+    fn fail(
+        &mut self,
+        host: &impl Host,
+        loaded: Loaded,
+        failure: Failure,
+        counting: Counting,
+    ) -> Result<Vec<Change>, Lost> {
+        let Loaded { place, mut entry, mut version } = loaded;
+        // Written down before it is done, so that whoever finds it after a crash can go on.
+        if !matches!(entry.state, State::Counting(_)) {
+            entry.state = State::Counting(failure.clone());
+            self.put(host, place, &entry.encode(), version)?;
+            let again = self.read(host, place).ok_or(Lost)?;
+            if again.entry != entry {
+                return Err(Lost);
+            }
+            version = again.version;
+        }
+        let (webhook, id) = (entry.push.webhook.clone(), entry.push.id.clone());
+        let (id, cause, at) = (id.as_str(), &failure.cause, host.now());
+        let changes =
+            self.update_webhook(host, &webhook, |state| state.charge(id, cause, counting, at));
+        entry.state = State::Failed(failure.clone());
+        let moved = self.move_to_failed(host, place, &entry, version);
+        if moved.is_ok() {
+            self.update_webhook(host, &webhook, |state| state.confirm(id));
+        }
+        moved.map(|()| changes)
+    }
+
+    fn webhook(&self, host: &impl Host, id: &str) -> WebhookState {
+        let found = host.load(&self.webhook_key(id));
+        found.and_then(|(value, _)| WebhookState::decode(&value)).unwrap_or_default()
+    }
+
+    fn update_webhook<T>(
+        &mut self,
+        host: &impl Host,
+        id: &str,
+        mut change: impl FnMut(&mut WebhookState) -> T,
+    ) -> T {
+        let key = self.webhook_key(id);
+        let mut tries = 0;
+        loop {
+            let (before, expected) = match host.load(&key) {
+                Some((value, version)) => (value, Expected::Version(version)),
+                None => (Vec::new(), Expected::Absent),
+            };
+            let mut state = WebhookState::decode(&before).unwrap_or_default();
+            let result = change(&mut state);
+            let after = state.encode();
+            tries += 1;
+            if after == before || host.save(&key, &after, expected) || tries >= TRIES {
+                return result;
+            }
+        }
+    }
+
+    fn record(&mut self, host: &impl Host, record: &Record) {
+        if self.bounds.history == 0 {
+            return;
+        }
+        let key = format!("{}/h", self.prefix);
+        for _ in 0..TRIES {
+            let (next, expected) = match host.load(&key) {
+                Some((value, version)) => {
+                    let next = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
+                    (next, Expected::Version(version))
+                }
+                None => (0, Expected::Absent),
+            };
+            if host.save(&key, &next.wrapping_add(1).to_le_bytes(), expected) {
+                let mut value = next.to_le_bytes().to_vec();
+                let mut encoded = record.encode();
+                if encoded.len() > RECORD_BYTES {
+                    // What is long is shown in part elsewhere too, so here it is not shown at all.
+                    let (answer, body, headers) = (LEFT_OUT.into(), LEFT_OUT.into(), Vec::new());
+                    encoded = Record { answer, body, headers, ..record.clone() }.encode();
+                }
+                value.extend(encoded);
+                host.save(&self.history_key(next), &value, Expected::Any);
+                return;
+            }
+        }
+    }
+
+    fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
+        let (value, _) = host.load(&format!("{}/h", self.prefix))?;
+        let next = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
+        let newest = next.checked_sub(1)?;
+        Some((newest, next.saturating_sub(self.bounds.history)))
+    }
+
+    fn history(&self, host: &impl Host, number: u64) -> Option<Record> {
+        let (value, _) = host.load(&self.history_key(number))?;
+        let (kept, record) = value.split_first_chunk()?;
+        (u64::from_le_bytes(*kept) == number).then(|| Record::decode(record)).flatten()
+    }
+
+    fn failed(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool) {
+        self.visit_all(host, &mut |loaded| {
+            !matches!(loaded.entry.state, State::Failed(_)) || visit(loaded)
+        });
+    }
+
+    fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
+        self.enter(host);
+        let mut regions = Vec::new();
+        let mut count = 0;
+        for Loaded { place, entry, version } in self.selected(host, selection) {
+            let state = State::Waiting(Progress { attempts: 0, due: host.now() });
+            let value = Entry { state, ..entry }.encode();
+            if host.save(&self.slot_key(place), &value, Expected::Version(version)) {
+                count += 1;
+                if !regions.contains(&place.region) {
+                    regions.push(place.region);
+                }
+            }
+        }
+        for region in regions {
+            self.update_region(host, region, |record| {
+                record.kicks = record.kicks.wrapping_add(1);
+                record.is_active = true;
+                true
+            });
+        }
+        if count > 0 {
+            self.wake_others(host);
+            self.asks_itself = true;
+            if let Some(queue) = self.queue {
+                host.wake(queue);
+            }
+        }
+        count
+    }
+
+    fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
+        let mut abandoned = Vec::new();
+        let mut regions = Vec::new();
+        for loaded in self.selected(host, selection) {
+            let key = self.slot_key(loaded.place);
+            if host.save(&key, b"", Expected::Version(loaded.version)) {
+                abandoned.push(loaded.entry);
+                if !regions.contains(&loaded.place.region) {
+                    regions.push(loaded.place.region);
+                }
+            }
+        }
+        for region in regions {
+            // The owner has to learn that there is room again.
+            self.update_region(host, region, |record| {
+                record.kicks = record.kicks.wrapping_add(1);
+                true
+            });
+        }
+        abandoned
+    }
+
+    fn noticed(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.noticed)
+    }
+
+    fn woken(&mut self, host: &impl Host) -> Option<Vec<Event>> {
+        let is_asked = std::mem::take(&mut self.asks_itself);
+        if !self.enter(host) && !is_asked {
+            return None;
+        }
+        self.totals = Totals::default();
+        let mut events = self.check_own(host, None);
+        let others = self.check_others(host, Look::Wake, &mut events);
+        self.is_watching = others || self.regions.0.iter().any(|(_, region)| region.is_active);
+        Some(events)
+    }
+
+    fn watch(&mut self, host: &impl Host, oldest: Option<UnixMillis>) -> Vec<Event> {
+        self.enter(host);
+        self.totals = Totals::default();
+        let mut events = self.check_own(host, Some(Beat { oldest }));
+        let others = self.check_others(host, Look::Watch, &mut events);
+        self.is_watching = others || self.regions.0.iter().any(|(_, region)| region.is_active);
+        events
+    }
+
+    fn is_watching(&self) -> bool {
+        self.is_watching
+    }
+
+    fn leave(&mut self, host: &impl Host) {
+        self.has_left = true;
+        let indexes = self.regions.indexes();
+        for index in indexes {
+            let has_work = self.regions.get(index).is_some_and(Region::has_waiting);
+            let counts = self.counts(index);
+            let failed_bytes = region_failed_bytes(self.regions.get(index));
+            let kicks = self.regions.get(index).map_or(0, |region| region.kicks);
+            self.update_own(host, index, |record| {
+                // A command may have left work that was not seen here.
+                record.is_active = has_work || record.kicks != kicks;
+                record.is_released = true;
+                record.counts.clone_from(&counts);
+                record.failed_bytes = failed_bytes;
+            });
+            self.drop_region(index);
+        }
+        self.directory.leave(host, &self.prefix, self.nonce);
+        self.wake_others(host);
+        self.is_watching = false;
+    }
+
+    fn errors(&mut self) -> u32 {
+        std::mem::take(&mut self.errors)
+    }
+
+    fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded> {
+        loop {
+            let oldest = self.regions.0.iter().filter_map(|(index, region)| {
+                let (at, slot) = region.oldest_failed()?;
+                Some((at, Place { region: *index, slot }))
+            });
+            let (_, place) = oldest.min()?;
+            let loaded = self.load(host, place);
+            match loaded.filter(|loaded| matches!(loaded.entry.state, State::Failed(_))) {
+                Some(loaded) => return Some(loaded),
+                // A command was faster; what is there now is found at the next look.
+                None => self.forget(place),
+            }
+        }
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+}

@@ -1,0 +1,266 @@
+//! What the admin does, and what all workers together count: short plays with a certain end.
+
+use super::host::{Process, Sent, SimHost};
+use formhook::capture::{Exchange, Head};
+use formhook::config::Config;
+use formhook::history::Query;
+use formhook::host::{Answer, EgressReport, Host as _, QueueId, Reply};
+use formhook::pipeline::Pipeline;
+use formhook::store::{PushId, Selection, State, Store as _};
+use std::rc::Rc;
+
+/// Two workers of a gateway with one webhook, `crm`.
+struct Gateway {
+    process: Rc<Process>,
+    config: Rc<Config>,
+    workers: Vec<(Rc<SimHost>, Pipeline)>,
+    changes: u64,
+}
+
+fn gateway(webhook: &str) -> Gateway {
+    let config = format!(
+        r#"{{"platform":"jodoo","webhooks":[{{"id":"crm","url":"https://crm.example/","secret":"s",
+            "retry":[]{webhook}}}]}}"#
+    );
+    let config = Rc::new(Config::parse(config.as_bytes(), &|_| None).unwrap());
+    let process = Process::new(1);
+    let worker = |number| {
+        let host = Rc::new(SimHost::new(&process));
+        let pipeline = Pipeline::new(Rc::clone(&config), &*host, "formhook", Some(QueueId(number)));
+        (host, pipeline)
+    };
+    let workers = (0..2).map(worker).collect();
+    Gateway { process, config, workers, changes: 0 }
+}
+
+impl Gateway {
+    /// A record is created through a worker.
+    fn create(&mut self, worker: usize) {
+        let number = self.changes;
+        self.changes += 1;
+        let (host, pipeline) = &mut self.workers[worker];
+        let path = b"/api/v5/app/entry/data/create";
+        let matched = self.config.operations.find(b"POST", path).unwrap();
+        let mut exchange = Exchange::begin(matched, 10_000, pipeline.budget(), |_| None);
+        exchange.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
+        let answer = format!(r#"{{"data":{{"_id":"{number}","appId":"a","entryId":"e"}}}}"#);
+        assert!(exchange.response().make_room(answer.len()));
+        exchange.response().append(answer.into());
+        let id = PushId::random(&**host);
+        pipeline.captured(&**host, exchange.finish(host.now()).unwrap(), id);
+        pipeline.pump(&**host);
+    }
+
+    /// Lets all workers go on until they are at rest; `answer` is what the target says. What was
+    /// sent to it.
+    fn run(&mut self, answer: impl Fn(&Sent) -> u16) -> Vec<Sent> {
+        let mut all = Vec::new();
+        for _ in 0..1_000 {
+            let mut is_at_rest = true;
+            for queue in self.process.wakes.take() {
+                let (host, pipeline) = &mut self.workers[queue as usize];
+                pipeline.woken(&**host);
+                is_at_rest = false;
+            }
+            for (host, pipeline) in &mut self.workers {
+                for sent in host.sent.take() {
+                    is_at_rest = false;
+                    let egress =
+                        EgressReport { details: "via_upstream".into(), ..Default::default() };
+                    let reply =
+                        Answer { status: answer(&sent), egress: Some(egress), ..Answer::default() };
+                    pipeline.reply(&**host, sent.id, &Reply::Answer(reply));
+                    all.push(sent);
+                }
+                if host.timer.take().is_some() {
+                    is_at_rest = false;
+                    pipeline.timer_fired(&**host);
+                }
+            }
+            if is_at_rest {
+                return all;
+            }
+            self.process.advance(1_000);
+        }
+        panic!("the workers never come to rest");
+    }
+
+    /// The ids in the failed cache, and how often each was tried.
+    fn failed(&mut self) -> Vec<(Box<str>, u32)> {
+        let (host, pipeline) = &mut self.workers[0];
+        let mut found = Vec::new();
+        pipeline.store().failed(&**host, &mut |loaded| {
+            if let State::Failed(failure) = &loaded.entry.state {
+                found.push((loaded.entry.push.id.as_str().into(), failure.attempts));
+            }
+            true
+        });
+        found.sort();
+        found
+    }
+
+    fn failures(&mut self) -> u32 {
+        let (host, pipeline) = &mut self.workers[0];
+        pipeline.store().webhook(&**host, "crm").failures
+    }
+
+    fn is_disabled(&mut self) -> bool {
+        let (host, pipeline) = &mut self.workers[0];
+        pipeline.store().webhook(&**host, "crm").disabled.is_some()
+    }
+
+    /// The outcomes in the history, the oldest first.
+    fn history(&mut self) -> Vec<&'static str> {
+        let (host, pipeline) = &mut self.workers[0];
+        let store = pipeline.store();
+        let Some((newest, oldest)) = store.history_bounds(&**host) else { return Vec::new() };
+        let query = Query { limit: 100, ..Query::default() };
+        let page = query.page(newest, oldest, |number| store.history(&**host, number));
+        page.records.iter().rev().map(|(_, record)| record.outcome.name()).collect()
+    }
+}
+
+fn ids(sent: &[Sent]) -> Vec<Box<str>> {
+    let mut ids: Vec<Box<str>> =
+        sent.iter().map(|sent| sent.headers["webhook-id"].as_str().into()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn the_hundredth_failed_push_disables_and_no_earlier_one_whichever_workers_they_are_on() {
+    let mut gateway = gateway("");
+    for number in 0..99 {
+        gateway.create(number % 2);
+    }
+    gateway.run(|_| 500);
+    assert_eq!((gateway.failures(), gateway.is_disabled()), (99, false));
+    gateway.create(1);
+    gateway.run(|_| 500);
+    assert_eq!((gateway.failures(), gateway.is_disabled()), (100, true));
+    // The next one is not sent at all, and does not count.
+    gateway.create(0);
+    assert!(gateway.run(|_| 200).is_empty());
+    assert_eq!(gateway.failures(), 100);
+    let failed = gateway.failed();
+    assert_eq!(failed.len(), 101);
+    assert_eq!(failed.iter().filter(|(_, attempts)| *attempts == 0).count(), 1);
+    assert_eq!(gateway.history().last(), Some(&"not_attempted"));
+}
+
+#[test]
+fn a_success_begins_the_count_anew() {
+    let mut gateway = gateway(r#","disable_after":3"#);
+    for status in [500, 500, 200, 500, 500] {
+        gateway.create(0);
+        gateway.run(|_| status);
+        assert!(!gateway.is_disabled());
+    }
+    gateway.create(1);
+    gateway.run(|_| 500);
+    assert!(gateway.is_disabled());
+}
+
+#[test]
+fn in_total_a_success_does_not_begin_the_count_anew() {
+    let mut gateway = gateway(r#","disable_after":3,"disable_count":"total""#);
+    for status in [500, 200, 500, 200, 500] {
+        assert!(!gateway.is_disabled());
+        gateway.create(0);
+        gateway.run(|_| status);
+    }
+    assert!(gateway.is_disabled());
+}
+
+#[test]
+fn a_push_parked_while_disabled_keeps_its_id() {
+    let mut gateway = gateway(r#","disable_after":1"#);
+    gateway.create(0);
+    let first = gateway.run(|_| 500);
+    gateway.create(1);
+    assert!(gateway.run(|_| 200).is_empty());
+    let kept: Vec<_> = gateway.failed().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.contains(&ids(&first)[0]));
+
+    let (host, pipeline) = &mut gateway.workers[1];
+    assert!(pipeline.restart(&**host, "crm"));
+    assert_eq!(pipeline.retry(&**host, &Selection::Webhook("crm".into())), 2);
+    let sent = gateway.run(|_| 200);
+    assert_eq!(ids(&sent), kept);
+    assert!(gateway.failed().is_empty());
+    assert_eq!(gateway.failures(), 0);
+}
+
+#[test]
+fn some_of_the_failed_cache_may_be_retried_and_some_abandoned() {
+    let mut gateway = gateway("");
+    for number in 0..4 {
+        gateway.create(number % 2);
+    }
+    gateway.run(|_| 404);
+    let failed: Vec<_> = gateway.failed().into_iter().map(|(id, _)| id).collect();
+    let (host, pipeline) = &mut gateway.workers[0];
+    let one = Selection::Ids(vec![failed[0].clone(), "no such id".into()]);
+    assert_eq!(pipeline.retry(&**host, &one), 1);
+    let two = Selection::Ids(failed[1..3].to_vec());
+    assert_eq!(pipeline.abandon(&**host, &two).len(), 2);
+    assert_eq!(ids(&gateway.run(|_| 200)), failed[..1]);
+    let left: Vec<_> = gateway.failed().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(left, failed[3..]);
+    let told = gateway.history();
+    let count = |outcome| told.iter().filter(|known| **known == outcome).count();
+    assert_eq!((count("failure"), count("abandoned"), count("success")), (4, 2, 1));
+}
+
+#[test]
+fn an_answer_of_410_disables_at_once() {
+    let mut gateway = gateway("");
+    gateway.create(0);
+    gateway.run(|_| 410);
+    assert!(gateway.is_disabled());
+    assert_eq!(gateway.failed().len(), 1);
+}
+
+#[test]
+fn a_webhook_may_drop_events_while_it_is_disabled() {
+    let mut gateway = gateway(r#","disable_after":1,"while_disabled":"drop""#);
+    gateway.create(0);
+    gateway.run(|_| 500);
+    gateway.create(1);
+    gateway.run(|_| 200);
+    assert_eq!(gateway.failed().len(), 1);
+    assert_eq!(gateway.history(), ["failure", "dropped"]);
+    assert_eq!(gateway.process.counted("formhook_pushes_total.webhook.crm.result.dropped", ""), 1);
+}
+
+#[test]
+fn foreign_values_under_our_keys_are_counted_and_harm_nobody() {
+    let mut gateway = gateway("");
+    gateway.create(0);
+    gateway.run(|_| 500);
+    let keys: Vec<String> = gateway.process.map.borrow().keys().cloned().collect();
+    for key in keys {
+        let value = (b"\xff<html>".to_vec(), 1);
+        gateway.process.map.borrow_mut().insert(key, value);
+    }
+    for worker in 0..2 {
+        gateway.create(worker);
+    }
+    let sent = gateway.run(|_| 200);
+    assert_eq!(sent.len(), 2);
+    assert!(gateway.failed().is_empty());
+}
+
+#[test]
+fn workers_at_rest_take_no_ticks() {
+    let mut gateway = gateway("");
+    gateway.create(0);
+    gateway.run(|_| 200);
+    assert!(
+        gateway
+            .workers
+            .iter()
+            .all(|(host, pipeline)| { host.timer.get().is_none() && pipeline.is_idle() })
+    );
+}
