@@ -16,7 +16,7 @@ mod verdict;
 mod webhook;
 
 pub use courier::{Courier, Draft};
-pub use notice::{Coalescer, Format, Kind as NoticeKind, Notice};
+pub use notice::{Format, Notice};
 pub use request::RESERVED_HEADERS;
 pub use schedule::Schedule;
 pub use target::{EGRESS_CLUSTER, Target, TargetError};

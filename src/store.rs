@@ -6,11 +6,13 @@
 
 mod entry;
 mod memory;
+mod notices;
 mod push_id;
 mod webhook_state;
 
 pub use entry::{Entry, Failure, Progress, Push, State};
 pub use memory::{Bounds, Memory};
+pub use notices::{Coalescer, NoticeKind};
 pub use push_id::PushId;
 pub use webhook_state::{Change, Counting, WebhookState};
 

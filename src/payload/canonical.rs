@@ -214,7 +214,10 @@ mod tests {
 
         #[test]
         fn nothing_is_lost(text in document(ANY_NUMBER)) {
-            prop_assert_eq!(read_by_serde_json(&text), read_by_serde_json(&written(&text)));
+            let read = read_by_serde_json(&text);
+            // It reads no lone surrogates, which may well be in a member that a later one replaces.
+            prop_assume!(read.is_some());
+            prop_assert_eq!(read, read_by_serde_json(&written(&text)));
         }
     }
 }

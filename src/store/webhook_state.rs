@@ -1,7 +1,7 @@
 //! What all workers know of a webhook: whether it is disabled, and how often it failed.
 
+use super::notices::{Coalescer, NoticeKind};
 use crate::codec::{Reader, Writer};
-use crate::delivery::{Coalescer, NoticeKind};
 use crate::host::UnixMillis;
 
 /// The version of the binary form.

@@ -300,9 +300,6 @@ impl World {
             if !panic.is::<Crash>() {
                 resume_unwind(panic);
             }
-            if std::env::var_os("WATCH").is_some() {
-                eprintln!("{} VM {vm} crashed", self.process.uptime.get());
-            }
             self.vms[vm] = None;
             self.totals.crashes += 1;
         }
@@ -375,9 +372,6 @@ impl World {
             }
             owner.pipeline.woken(host);
         });
-        if std::env::var_os("WATCH").is_some() {
-            eprintln!("{} owner - command {what} {webhook}", self.process.uptime.get());
-        }
         self.totals.abandoned += abandoned.len() as u64;
         let keys = abandoned.iter().filter_map(|entry| {
             let body = String::from_utf8_lossy(&entry.push.body);
@@ -509,14 +503,6 @@ impl World {
             assert_eq!(known.id, *id, "a push changed its id");
             assert_eq!(known.body, sent.body, "a push changed its body");
             known.taken |= took;
-            if std::env::var("WATCH").is_ok_and(|watch| {
-                watch.split(' ').any(|watch| watch == format!("{change}/{target}"))
-            }) {
-                eprintln!(
-                    "{} owner {owner} sends {change} to {target}: {reply:?} after {after}",
-                    self.process.uptime.get()
-                );
-            }
             self.check_order(change, &target);
         }
         let at = self.process.uptime.get() + after;

@@ -1,0 +1,212 @@
+//! Everybody who has to know of a push's end is told: history, log, metrics, and people.
+
+use super::super::notice::Notice;
+use super::super::{Purpose, request};
+use super::{Courier, Draft, Ending, NO_ROOM, NOTICE_PAUSE};
+use crate::form::FormKey;
+use crate::history::{self, Outcome, Record};
+use crate::host::Host;
+use crate::metrics::PushResult;
+use crate::store::{Change, Entry, NoticeKind, Push, PushId, State, Store};
+use std::rc::Rc;
+use std::time::Duration;
+
+impl<S: Store> Courier<S> {
+    /// The target said that it is gone for good.
+    pub(super) fn disable(&mut self, host: &impl Host, position: usize, push: &Push, cause: &str) {
+        let now = host.now();
+        let changes = self.store.update_webhook(host, &push.webhook, |state| {
+            if !state.disable(cause, now) {
+                return Vec::new();
+            }
+            let mut changes = vec![Change::Disabled];
+            let notice = state.notices.happened(NoticeKind::Disabled, now);
+            changes.extend(notice.map(|count| Change::Notice(NoticeKind::Disabled, count)));
+            changes
+        });
+        self.tell(host, position, push, cause, &changes);
+    }
+
+    /// Log, metrics and notices of what a failed push changed.
+    pub(super) fn tell(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        push: &Push,
+        cause: &str,
+        changes: &[Change],
+    ) {
+        let Some(limit) = self.targets.get(position).map(|target| target.counting.limit) else {
+            return;
+        };
+        let id = &push.webhook;
+        let mut failures = self.store.webhook(host, id).failures;
+        for change in changes {
+            match change {
+                Change::Failures(count) => {
+                    failures = *count;
+                    self.metrics.failures(host, id, failures);
+                }
+                Change::Warning(percent) => {
+                    log::warn!(
+                        "webhook {id}: {failures} pushes failed, {percent} % of the {limit} that disable it"
+                    );
+                }
+                Change::Disabled => {
+                    log::error!(
+                        "webhook {id} is disabled ({cause}); only a restart enables it again"
+                    );
+                    self.metrics.disabled(host, id, true);
+                }
+                Change::Notice(kind, count) => {
+                    self.notify(host, position, *kind, *count, cause, push.id.as_str());
+                }
+            }
+        }
+        self.expect_notices(host);
+    }
+
+    pub(super) fn expect_notices(&mut self, host: &impl Host) {
+        if self.targets.iter().any(|target| target.purpose != Purpose::Push) {
+            let due = host.uptime().saturating_add(NOTICE_PAUSE);
+            self.next_notices = Some(self.next_notices.map_or(due, |known| known.min(due)));
+        }
+    }
+
+    /// A push was lost for want of room.
+    pub(super) fn tell_of_lost(&mut self, host: &impl Host, entry: &Entry) {
+        let push = &entry.push;
+        let position = self.targets.iter().position(|target| target.id == push.webhook);
+        let Some(position) = position else { return };
+        if self.targets.get(position).is_none_or(|target| target.purpose != Purpose::Push) {
+            return;
+        }
+        let now = host.now();
+        let count = self.store.update_webhook(host, &push.webhook, |state| {
+            state.notices.happened(NoticeKind::CacheFull, now)
+        });
+        if let Some(count) = count {
+            self.notify(host, position, NoticeKind::CacheFull, count, NO_ROOM, push.id.as_str());
+        }
+        self.expect_notices(host);
+    }
+
+    /// Sends what was held back and may go out now.
+    pub(super) fn flush_notices(&mut self, host: &impl Host, now: Duration) {
+        for position in 0..self.targets.len() {
+            let Some(target) = self.targets.get(position) else { return };
+            if target.purpose != Purpose::Push {
+                continue;
+            }
+            let state = self.store.webhook(host, &target.id);
+            if state.notices.due(host.now()).is_none() {
+                continue;
+            }
+            let at = host.now();
+            let id = target.id.clone();
+            let (due, is_left) = self.store.update_webhook(host, &id, |state| {
+                let due: Vec<_> = state.notices.flush(at).collect();
+                (due, state.notices.due(at).is_some())
+            });
+            for (kind, count) in due {
+                self.notify(host, position, kind, count, "", "");
+            }
+            if is_left {
+                self.next_notices = Some(now.saturating_add(NOTICE_PAUSE));
+            }
+        }
+    }
+
+    /// Hands a notice to every target that is there for notices.
+    pub(super) fn notify(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        kind: NoticeKind,
+        count: u32,
+        cause: &str,
+        push: &str,
+    ) {
+        let targets = Rc::clone(&self.targets);
+        let Some(webhook) = targets.get(position) else {
+            return;
+        };
+        let state = self.store.webhook(host, &webhook.id);
+        let cause = match (cause, &state.disabled) {
+            ("", Some((_, cause))) => cause,
+            (cause, _) => cause,
+        };
+        let notice = Notice {
+            kind,
+            webhook: &webhook.id,
+            url: &webhook.target.to_string(),
+            count,
+            failures: state.failures,
+            limit: webhook.counting.limit,
+            cause,
+            at: host.now(),
+            push_id: push,
+        };
+        for (position, target) in targets.iter().enumerate() {
+            if let Purpose::Notify(format) = target.purpose {
+                let draft = Draft {
+                    id: PushId::random(host),
+                    op: kind.name().into(),
+                    form: FormKey { app_id: "".into(), entry_id: "".into() },
+                    record_id: "".into(),
+                    trace: Vec::new(),
+                    body: notice.body(format),
+                };
+                self.accept(host, position, draft);
+            }
+        }
+    }
+
+    pub(super) fn dropped(&mut self, host: &impl Host, entry: &Entry, cause: &str) {
+        let push = &entry.push;
+        let is_known = self.targets.iter().find(|target| target.id == push.webhook);
+        if is_known.is_some_and(|target| target.purpose != Purpose::Push) {
+            log::error!("a notice was dropped: {cause}");
+            return;
+        }
+        log::error!("push {} to webhook {} was dropped: {cause}", push.id, push.webhook);
+        self.metrics.push(host, &push.webhook, PushResult::Dropped);
+        let attempts = match &entry.state {
+            State::Waiting(progress) => progress.attempts,
+            State::Counting(failure) | State::Failed(failure) => failure.attempts,
+        };
+        let ending =
+            Ending { outcome: Outcome::Dropped, attempts, cause, answer: None, stamp: None };
+        self.record(host, push, ending);
+    }
+
+    /// Writes the end of a push into the history and the log.
+    pub(super) fn record(&mut self, host: &impl Host, push: &Push, ending: Ending<'_>) {
+        let Ending { outcome, attempts, cause, answer, stamp } = ending;
+        let target = self.targets.iter().find(|target| target.id == push.webhook);
+        let headers = match (target, stamp) {
+            (Some(target), Some(stamp)) => request::shown_headers(target, push, stamp),
+            _ => Vec::new(),
+        };
+        let record = Record {
+            webhook: push.webhook.clone(),
+            op: push.op.clone(),
+            app_id: push.form.app_id.clone(),
+            entry_id: push.form.entry_id.clone(),
+            record_id: push.record_id.clone(),
+            url: target
+                .map_or_else(Box::default, |target| history::shown_url(&target.target.to_string())),
+            attempts,
+            status: answer.map(|answer| answer.status).filter(|status| *status > 0),
+            cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),
+            answer: answer.map_or_else(Box::default, |answer| {
+                history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
+            }),
+            headers,
+            body: history::excerpt(&push.body, history::MAX_BODY_BYTES),
+            ..Record::new(push.id.as_str(), outcome, push.accepted, host.now())
+        };
+        self.store.record(host, &record);
+        log::info!("{}", record.log_line());
+    }
+}
