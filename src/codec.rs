@@ -47,6 +47,20 @@ impl Writer {
     }
 }
 
+/// Takes a number in LEB128, as protobuf has it too, off the front of some bytes.
+pub fn leb128(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
 /// Reads the pieces of a value in the order they were written.
 #[derive(Debug)]
 pub struct Reader<'v>(&'v [u8]);
@@ -67,15 +81,7 @@ impl<'v> Reader<'v> {
 
     /// A number.
     pub fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
+        leb128(&mut self.0)
     }
 
     /// A number of 32 bits.

@@ -4,6 +4,7 @@
 //! binary form, whose numbers are doubles and whose keys have no order. The format is that of
 //! <https://protobuf.dev/programming-guides/encoding/> for the messages of `struct.proto`.
 
+use crate::codec::leb128;
 use crate::json;
 
 /// The deepest nesting of a Struct that is read; no configuration goes half as deep.
@@ -109,16 +110,16 @@ fn fields<'m>(mut message: &'m [u8]) -> impl Iterator<Item = Option<(u64, Conten
 }
 
 fn field<'m>(message: &mut &'m [u8]) -> Option<(u64, Content<'m>)> {
-    let tag = varint(message)?;
+    let tag = leb128(message)?;
     let content = match tag & 0b111 {
-        0 => Content::Number(varint(message)?),
+        0 => Content::Number(leb128(message)?),
         1 => {
             let (bits, rest) = message.split_first_chunk()?;
             *message = rest;
             Content::Number(u64::from_le_bytes(*bits))
         }
         2 => {
-            let length = usize::try_from(varint(message)?).ok()?;
+            let length = usize::try_from(leb128(message)?).ok()?;
             let (bytes, rest) = message.split_at_checked(length)?;
             *message = rest;
             Content::Bytes(bytes)
@@ -126,19 +127,6 @@ fn field<'m>(message: &mut &'m [u8]) -> Option<(u64, Content<'m>)> {
         _ => return None,
     };
     Some((tag >> 3, content))
-}
-
-fn varint(message: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = message.split_first()?;
-        *message = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Each command is a step over the store, so it works whichever worker carries it out.
 
-use crate::history::{self, Outcome, Record};
+use super::courier::record_of;
+use crate::history::{Outcome, Record};
 use crate::host::Host;
 use crate::metrics::{Metrics, PushResult};
 use crate::store::{Entry, Selection, State, Store};
@@ -36,24 +37,15 @@ pub fn abandon(
     for entry in &abandoned {
         let push = &entry.push;
         metrics.push(host, &push.webhook, PushResult::Abandoned);
-        let (attempts, status, cause) = match &entry.state {
-            State::Waiting(progress) => (progress.attempts, None, Box::default()),
+        let (status, cause) = match &entry.state {
+            State::Waiting(_) => (None, Box::default()),
             State::Counting(failure) | State::Failed(failure) => {
-                (failure.attempts, failure.status, failure.cause.clone())
+                (failure.status, failure.cause.clone())
             }
         };
-        let record = Record {
-            webhook: push.webhook.clone(),
-            op: push.op.clone(),
-            app_id: push.form.app_id.clone(),
-            entry_id: push.form.entry_id.clone(),
-            record_id: push.record_id.clone(),
-            attempts,
-            status,
-            cause,
-            body: history::excerpt(&push.body, history::MAX_BODY_BYTES),
-            ..Record::new(push.id.as_str(), Outcome::Abandoned, push.accepted, host.now())
-        };
+        let attempts = entry.state.attempts();
+        let ended = record_of(push, Outcome::Abandoned, host.now());
+        let record = Record { attempts, status, cause, ..ended };
         store.record(host, &record);
         log::info!("{}", record.log_line());
     }

@@ -6,6 +6,8 @@
 
 mod tell;
 
+pub(super) use tell::record_of;
+
 use super::lane::{Job, Lane};
 use super::quiet::Quiet;
 use super::request::{self, Stamp};
@@ -324,10 +326,7 @@ impl<S: Store> Courier<S> {
         let Some(loaded) = self.store.load(host, place) else {
             return;
         };
-        let attempts = attempts.unwrap_or(match &loaded.entry.state {
-            State::Waiting(progress) => progress.attempts,
-            State::Counting(failure) | State::Failed(failure) => failure.attempts,
-        });
+        let attempts = attempts.unwrap_or(loaded.entry.state.attempts());
         let failure = Failure { at: host.now(), attempts, status: None, cause: cause.into() };
         let push = loaded.entry.push.clone();
         if self.store.park(host, loaded, failure).is_err() {

@@ -64,6 +64,16 @@ pub enum State {
     Failed(Failure),
 }
 
+impl State {
+    /// Attempts that were made.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            State::Waiting(progress) => progress.attempts,
+            State::Counting(failure) | State::Failed(failure) => failure.attempts,
+        }
+    }
+}
+
 /// A kept push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -5,9 +5,9 @@ use super::super::{Purpose, request};
 use super::{Courier, Draft, Ending, NO_ROOM, NOTICE_PAUSE};
 use crate::form::FormKey;
 use crate::history::{self, Outcome, Record};
-use crate::host::Host;
+use crate::host::{Host, UnixMillis};
 use crate::metrics::PushResult;
-use crate::store::{Change, Entry, NoticeKind, Push, PushId, State, Store};
+use crate::store::{Change, Entry, NoticeKind, Push, PushId, Store};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -171,10 +171,7 @@ impl<S: Store> Courier<S> {
         }
         log::error!("push {} to webhook {} was dropped: {cause}", push.id, push.webhook);
         self.metrics.push(host, &push.webhook, PushResult::Dropped);
-        let attempts = match &entry.state {
-            State::Waiting(progress) => progress.attempts,
-            State::Counting(failure) | State::Failed(failure) => failure.attempts,
-        };
+        let attempts = entry.state.attempts();
         let ending =
             Ending { outcome: Outcome::Dropped, attempts, cause, answer: None, stamp: None };
         self.record(host, push, ending);
@@ -189,11 +186,6 @@ impl<S: Store> Courier<S> {
             _ => Vec::new(),
         };
         let record = Record {
-            webhook: push.webhook.clone(),
-            op: push.op.clone(),
-            app_id: push.form.app_id.clone(),
-            entry_id: push.form.entry_id.clone(),
-            record_id: push.record_id.clone(),
             url: target
                 .map_or_else(Box::default, |target| history::shown_url(&target.target.to_string())),
             attempts,
@@ -203,10 +195,22 @@ impl<S: Store> Courier<S> {
                 history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
             }),
             headers,
-            body: history::excerpt(&push.body, history::MAX_BODY_BYTES),
-            ..Record::new(push.id.as_str(), outcome, push.accepted, host.now())
+            ..record_of(push, outcome, host.now())
         };
         self.store.record(host, &record);
         log::info!("{}", record.log_line());
+    }
+}
+
+/// What the history says of any push that ended.
+pub(in crate::delivery) fn record_of(push: &Push, outcome: Outcome, ended: UnixMillis) -> Record {
+    Record {
+        webhook: push.webhook.clone(),
+        op: push.op.clone(),
+        app_id: push.form.app_id.clone(),
+        entry_id: push.form.entry_id.clone(),
+        record_id: push.record_id.clone(),
+        body: history::excerpt(&push.body, history::MAX_BODY_BYTES),
+        ..Record::new(push.id.as_str(), outcome, push.accepted, ended)
     }
 }
