@@ -2,9 +2,10 @@
 //!
 //! Where notices go and how they get there is not known here.
 
+use super::WhileDisabled;
 use crate::host::UnixMillis;
 use crate::json::{escape, quote};
-use crate::store::NoticeKind as Kind;
+use crate::store::{Counting, NoticeKind as Kind};
 use std::fmt::Write as _;
 
 /// How a notice is written.
@@ -27,10 +28,12 @@ pub struct Notice<'a> {
     pub url: &'a str,
     /// How often it happened since the last notice of this kind.
     pub count: u32,
-    /// How many pushes have failed in a row.
+    /// How many failed pushes count.
     pub failures: u32,
-    /// How many it takes to disable the webhook.
-    pub limit: u32,
+    /// How they count, and how many it takes to disable the webhook.
+    pub counting: Counting,
+    /// What becomes of events while it is disabled.
+    pub while_disabled: WhileDisabled,
     /// Why the last push failed, in words; empty if that is not known.
     pub cause: &'a str,
     /// When it last happened.
@@ -52,7 +55,18 @@ impl Notice<'_> {
 
     /// What happened and what to do, for a person.
     pub fn message(&self) -> String {
-        let Notice { webhook, count, failures, limit, .. } = *self;
+        let Notice { webhook, count, failures, counting, .. } = *self;
+        let limit = counting.limit;
+        let in_a_row = if counting.total { "" } else { " in a row" };
+        // A target may also have said itself that it is gone.
+        let after = match failures >= limit {
+            true => format!(" after {failures} failed pushes{in_a_row}"),
+            false => String::new(),
+        };
+        let new_events = match self.while_disabled {
+            WhileDisabled::Park => "new events are kept in the failed cache",
+            WhileDisabled::Drop => "new events are counted and lost",
+        };
         let url = self.url.split('?').next().unwrap_or_default();
         let cause = self.cause_in_brackets();
         let mut text = String::new();
@@ -68,11 +82,11 @@ impl Notice<'_> {
             ),
             (Kind::Warning, _) => write!(
                 text,
-                "Webhook {webhook} will soon be disabled: {failures} pushes in a row have failed{cause}, and {limit} disable it. See what is wrong at {url}."
+                "Webhook {webhook} will soon be disabled: {failures} pushes{in_a_row} have failed{cause}, and {limit} disable it. See what is wrong at {url}."
             ),
             (Kind::Disabled, _) => write!(
                 text,
-                "Webhook {webhook} is disabled after {failures} failed pushes in a row{cause}. Nothing is sent to {url} until it is restarted; new events are kept in the failed cache. See what is wrong there, then restart the webhook and retry what was kept."
+                "Webhook {webhook} is disabled{after}{cause}. Nothing is sent to {url} until it is restarted; {new_events}. See what is wrong there, then restart the webhook and retry what was kept."
             ),
             (Kind::CacheFull, _) => write!(
                 text,
@@ -91,7 +105,8 @@ impl Notice<'_> {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
-        let Notice { count, failures, limit, .. } = self;
+        let Notice { count, failures, .. } = self;
+        let limit = self.counting.limit;
         let begin = format!("{{\"type\":\"formhook.{}\",\"webhook\":", self.kind.name());
         let numbers = format!(
             ",\"count\":{count},\"failure_count\":{failures},\"disable_after\":{limit},\"cause\":"
@@ -139,7 +154,8 @@ mod tests {
         url: "https://crm.example.com/hooks?key=hidden",
         count: 1,
         failures: 100,
-        limit: 100,
+        counting: Counting { limit: 100, total: false },
+        while_disabled: WhileDisabled::Park,
         cause: "HTTP 500",
         at: UnixMillis(1_778_575_509_018),
         push_id: "4d1d1504-b885-439e-b79e-f10032ce3eed",
@@ -212,6 +228,18 @@ mod tests {
             let text = Notice { kind, count, ..NOTICE }.message();
             assert!(text.starts_with(begin) && text.ends_with(end), "{text}");
         }
+    }
+
+    #[test]
+    fn the_words_fit_how_the_webhook_is_configured() {
+        let total = Counting { limit: 100, total: true };
+        let notice = Notice { counting: total, while_disabled: WhileDisabled::Drop, ..NOTICE };
+        let message = Notice { kind: Kind::Disabled, ..notice }.message();
+        assert!(message.contains("after 100 failed pushes (last cause"), "{message}");
+        assert!(message.contains("new events are counted and lost"), "{message}");
+        let gone = Notice { kind: Kind::Disabled, failures: 1, cause: "HTTP 410", ..NOTICE };
+        let message = gone.message();
+        assert!(message.contains("is disabled (last cause: HTTP 410). Nothing"), "{message}");
     }
 
     proptest! {
