@@ -2,7 +2,7 @@
 //!
 //! It joins the parts and decides nothing itself, and it can be run without Envoy.
 
-use crate::capture::{Budget, Captured, Event, Miss, Outcome};
+use crate::capture::{Budget, Captured, Change, Event, Miss, Outcome};
 use crate::config::Config;
 use crate::delivery::{Courier, Draft, Webhook, commands};
 use crate::history::Record;
@@ -66,15 +66,19 @@ impl Pipeline {
         match documents.outcome() {
             Outcome::Event(event) => self.event(host, &event, &trace, id),
             Outcome::NoChange => {}
-            Outcome::Missed(miss) => self.missed(host, miss),
+            Outcome::Missed(miss) => self.missed(host, miss, call.operation.change),
         }
     }
 
     /// Tells of a change that cannot be pushed.
-    pub fn missed(&mut self, host: &impl Host, miss: Miss) {
+    pub fn missed(&mut self, host: &impl Host, miss: Miss, change: Change) {
         self.metrics.miss(host, miss);
         let id = PushId::random(host);
-        let record = Record::not_captured(id.as_str(), "", miss, host.now());
+        let op = match change {
+            Change::Record(op) => op.name(),
+            Change::Batch => "",
+        };
+        let record = Record::not_captured(id.as_str(), op, miss, host.now());
         self.courier.store().record(host, &record);
         log::info!("{}", record.log_line());
     }

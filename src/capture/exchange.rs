@@ -1,6 +1,6 @@
 //! One watched API call while it passes.
 
-use super::{Body, Budget, Captured, Matched, Miss};
+use super::{Body, Budget, Captured, Change, Matched, Miss};
 use crate::host::UnixMillis;
 use std::rc::Rc;
 
@@ -81,6 +81,11 @@ impl Exchange {
                 at: UnixMillis(0),
             },
         }
+    }
+
+    /// What the call would change.
+    pub fn change(&self) -> Change {
+        self.captured.operation.change
     }
 
     /// The request's body.

@@ -1,13 +1,13 @@
 //! Between the streams of a worker and its root.
 
-use crate::capture::{Captured, Miss};
+use crate::capture::{Captured, Change, Miss};
 use crate::store::PushId;
 use std::cell::{Cell, RefCell};
 
 /// What a stream hands over when its call is over.
 ///
 /// The id is that of the push which may come of it, as the access log has it.
-pub(super) type Finished = Result<(Captured, PushId), Miss>;
+pub(super) type Finished = Result<(Captured, PushId), (Miss, Change)>;
 
 /// Finished calls that the root has not read yet. Bounded by the budget that their bodies take
 /// from; each entry is one API call of this worker since its last wake.

@@ -57,7 +57,7 @@ impl Running {
         for call in self.shared.inbox.take() {
             match call {
                 Ok((captured, id)) => self.pipeline.captured(&Envoy, captured, id),
-                Err(miss) => self.pipeline.missed(&Envoy, miss),
+                Err((miss, change)) => self.pipeline.missed(&Envoy, miss, change),
             }
         }
     }

@@ -27,13 +27,14 @@ impl Watch {
         let Some(exchange) = self.exchange.take() else {
             return;
         };
+        let change = exchange.change();
         match exchange.finish(Envoy.now()) {
             Ok(captured) => {
                 let id = PushId::random(&Envoy);
                 show_in_access_log(captured.operation.change, &id);
                 self.hand_over(Ok((captured, id)));
             }
-            Err(Some(miss)) => self.hand_over(Err(miss)),
+            Err(Some(miss)) => self.hand_over(Err((miss, change))),
             Err(None) => {}
         }
     }
@@ -116,8 +117,12 @@ impl HttpContext for Watch {
 
     fn on_log(&mut self) {
         // The stream is over. If none of the ends of a response was seen, it was cut off.
-        if let Some(miss) = self.exchange.take().and_then(Exchange::abort) {
-            self.hand_over(Err(miss));
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
+        let change = exchange.change();
+        if let Some(miss) = exchange.abort() {
+            self.hand_over(Err((miss, change)));
         }
     }
 }

@@ -46,7 +46,8 @@ async fn passes_and_misses(step: Step, body: &[u8], reason: &str) {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.bytes().await.unwrap(), body, "{reason}");
     gateway.wait_for_metric(&misses(reason), 1.0).await;
-    gateway.wait_for_log(&["formhook.push {", r#""outcome":"not_captured""#]).await;
+    let line = [r#""op":"data_create""#, r#""outcome":"not_captured""#];
+    gateway.wait_for_log(&["formhook.push {", line[0], line[1]]).await;
     gateway.assert_vm_alive();
     assert!(receiver.received().is_empty());
 }
