@@ -111,7 +111,7 @@ pub trait Store {
     ///
     /// # Errors
     /// It is not ours any more.
-    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost>;
+    fn finish(&mut self, host: &impl Host, loaded: &Loaded) -> Result<(), Lost>;
 
     /// Moves a push to the failed cache without charging its webhook.
     ///

@@ -165,7 +165,7 @@ impl<S: Store> Courier<S> {
             // Told before it is done: a crash in between must not lose it silently.
             self.dropped(host, &oldest.entry, NO_ROOM);
             self.tell_of_lost(host, &oldest.entry);
-            let _ = self.store.finish(host, oldest);
+            let _ = self.store.finish(host, &oldest);
         };
         if !self.has_left {
             self.add(position, place, &entry.push, &Progress::default(), Duration::ZERO);
@@ -444,8 +444,8 @@ impl<S: Store> Courier<S> {
 
     fn delivered(&mut self, host: &impl Host, attempt: Attempt, answer: Option<&Answer>) {
         let Attempt { lane: position, job, loaded, stamp, .. } = attempt;
-        let push = loaded.entry.push.clone();
-        let is_ours = self.store.finish(host, loaded).is_ok();
+        let is_ours = self.store.finish(host, &loaded).is_ok();
+        let push = loaded.entry.push;
         let (Some(target), Some(lane)) = (self.targets.get(position), self.lanes.get_mut(position))
         else {
             return;
@@ -520,7 +520,7 @@ impl<S: Store> Courier<S> {
         lane.ended(job.record);
         if target.purpose != Purpose::Push {
             // Nobody is told of a notice that failed but the log: it would go the same way.
-            let _ = self.store.finish(host, loaded);
+            let _ = self.store.finish(host, &loaded);
             return;
         }
         let status =

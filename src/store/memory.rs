@@ -11,8 +11,8 @@ mod lease;
 mod region;
 
 use self::directory::Directory;
-use self::lease::{Beat, Look, Seen, region_failed_bytes};
-use self::region::{Names, Region, RegionRecord, Regions};
+use self::lease::{Beat, Look, Seen};
+use self::region::{Names, RegionRecord, Regions};
 use super::entry::{Entry, Failure, Progress, State};
 use super::webhook_state::{Change, Counting, WebhookState};
 use super::{Event, Full, Loaded, Lost, Place, Selection, Store, Totals};
@@ -63,7 +63,6 @@ pub struct Memory {
     queue: Option<QueueId>,
     directory: Directory,
     regions: Regions,
-    bytes: usize,
     sequence: u64,
     names: Names,
     totals: Totals,
@@ -92,7 +91,6 @@ impl Memory {
             queue,
             directory: Directory::default(),
             regions: Regions::default(),
-            bytes: 0,
             sequence: 0,
             names: Names::default(),
             totals: Totals::default(),
@@ -205,20 +203,18 @@ impl Memory {
     }
 
     fn drop_region(&mut self, region: u16) {
-        if let Some(region) = self.regions.remove(region) {
-            self.bytes = self.bytes.saturating_sub(region.bytes());
-        }
+        self.regions.remove(region);
     }
 
     /// Whether an entry of this size is within the bounds.
     fn has_room(&self, bytes: usize) -> bool {
-        self.bytes.saturating_add(bytes).saturating_add(OVERHEAD) <= self.bounds.bytes
+        let kept: usize = self.regions.0.iter().map(|(_, region)| region.bytes()).sum();
+        kept.saturating_add(bytes).saturating_add(OVERHEAD) <= self.bounds.bytes
     }
 
     fn forget(&mut self, place: Place) {
         if let Some(region) = self.regions.get_mut(place.region) {
-            let freed = region.set_free(place.slot);
-            self.bytes = self.bytes.saturating_sub(freed);
+            region.set_free(place.slot);
         }
     }
 
@@ -242,12 +238,10 @@ impl Memory {
     fn note(&mut self, place: Place, webhook: &str, size: usize, failed: Option<UnixMillis>) {
         let webhook = self.names.number(webhook);
         if let Some(region) = self.regions.get_mut(place.region) {
-            let before = region.bytes();
             match failed {
                 Some(at) => region.set_failed(place.slot, webhook, size, at),
                 None => region.set_waiting(place.slot, webhook, size),
             }
-            self.bytes = self.bytes.saturating_sub(before).saturating_add(region.bytes());
         }
     }
 
@@ -376,7 +370,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost> {
+    fn finish(&mut self, host: &impl Host, loaded: &Loaded) -> Result<(), Lost> {
         self.put(host, loaded.place, b"", loaded.version)?;
         self.forget(loaded.place);
         Ok(())
@@ -579,16 +573,10 @@ impl Store for Memory {
         self.has_left = true;
         let indexes = self.regions.indexes();
         for index in indexes {
-            let has_work = self.regions.get(index).is_some_and(Region::has_waiting);
-            let counts = self.counts(index);
-            let failed_bytes = region_failed_bytes(self.regions.get(index));
-            let kicks = self.regions.get(index).map_or(0, |region| region.kicks);
+            let Some(summary) = self.summary(index) else { continue };
             self.update_own(host, index, |record| {
-                // A command may have left work that was not seen here.
-                record.is_active = has_work || record.kicks != kicks;
+                summary.write(record);
                 record.is_released = true;
-                record.counts.clone_from(&counts);
-                record.failed_bytes = failed_bytes;
             });
             self.drop_region(index);
         }

@@ -130,7 +130,6 @@ impl Memory {
             return found;
         };
         let mut region = self.regions.get_mut(index).map(std::mem::take).unwrap_or_default();
-        self.bytes = self.bytes.saturating_sub(region.bytes());
         region.announced(record.used);
         region.is_active = record.is_active;
         region.kicks = record.kicks;
@@ -166,7 +165,6 @@ impl Memory {
                 }
             }
         }
-        self.bytes = self.bytes.saturating_add(region.bytes());
         self.regions.insert(index, region);
         found
     }
@@ -182,17 +180,12 @@ impl Memory {
             let has_left = self.has_left;
             let (mut seen_kicks, mut is_active) = (kicks, was_active);
             let is_ours = if let Some(Beat { oldest }) = beat.filter(|_| was_active || has_work) {
-                let counts = self.counts(index);
-                let failed_bytes = region_failed_bytes(self.regions.get(index));
+                let Some(summary) = self.summary(index) else { continue };
                 let mut written = RegionRecord::default();
                 let is_ours = self.update_own(host, index, |record| {
-                    // A command may have left work that is not known here yet.
-                    let is_kicked = record.kicks != kicks;
+                    summary.write(record);
                     record.beat = record.beat.wrapping_add(1);
-                    record.is_active = has_work || is_kicked;
                     record.is_released = has_left;
-                    record.counts.clone_from(&counts);
-                    record.failed_bytes = failed_bytes;
                     record.oldest = oldest;
                     (seen_kicks, is_active) = (record.kicks, record.is_active);
                     written.clone_from(record);
@@ -225,13 +218,18 @@ impl Memory {
         events
     }
 
-    /// Waiting and failed pushes of a region of ours, by webhook.
-    pub(super) fn counts(&self, index: u16) -> Vec<(Box<str>, u64, u64)> {
-        let counts = self.regions.get(index).map(Region::counts).unwrap_or_default();
-        let named = counts.into_iter();
-        named
-            .map(|(webhook, waiting, failed)| (self.names.name(webhook), waiting, failed))
-            .collect()
+    /// What there is in a region of ours, for its record.
+    pub(super) fn summary(&self, index: u16) -> Option<Summary> {
+        let region = self.regions.get(index)?;
+        let counts = region.counts().into_iter();
+        let counts =
+            counts.map(|(webhook, waiting, failed)| (self.names.name(webhook), waiting, failed));
+        Some(Summary {
+            has_work: region.has_waiting(),
+            kicks: region.kicks,
+            counts: counts.collect(),
+            failed_bytes: region.failed_bytes(),
+        })
     }
 
     /// Adds what an owner says of a region to the sums of all.
@@ -309,6 +307,20 @@ impl Memory {
     }
 }
 
-pub(super) fn region_failed_bytes(region: Option<&Region>) -> u64 {
-    region.map_or(0, Region::failed_bytes)
+/// What there is in a region, as its owner knows it.
+pub(super) struct Summary {
+    has_work: bool,
+    kicks: u64,
+    counts: Vec<(Box<str>, u64, u64)>,
+    failed_bytes: u64,
+}
+
+impl Summary {
+    /// Puts it into the region's record, and whether there is work to be done.
+    pub(super) fn write(&self, record: &mut RegionRecord) {
+        // A command may have left work that is not known here yet.
+        record.is_active = self.has_work || record.kicks != self.kicks;
+        record.counts.clone_from(&self.counts);
+        record.failed_bytes = self.failed_bytes;
+    }
 }

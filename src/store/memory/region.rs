@@ -138,11 +138,8 @@ impl Region {
         failed.min()
     }
 
-    /// How many bytes that gave back.
-    pub(super) fn set_free(&mut self, slot: u16) -> usize {
-        let before = self.bytes;
+    pub(super) fn set_free(&mut self, slot: u16) {
         self.set(slot, Slot::Free);
-        before.saturating_sub(self.bytes)
     }
 
     pub(super) fn set_waiting(&mut self, slot: u16, webhook: u16, bytes: usize) {
