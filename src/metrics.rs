@@ -6,8 +6,12 @@
 use crate::capture::{Miss, Op};
 use crate::delivery::{Purpose, Webhook};
 use crate::host::{Host, MetricId, MetricKind};
-use crate::store::{Totals, WebhookState};
+use crate::store::{Store, Totals};
 use std::time::Duration;
+
+/// How often a webhook is shown again because it changed meanwhile. Each of these is a change of
+/// another worker, which shows it, too.
+const TRIES: usize = 100;
 
 /// How a push ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,24 +156,26 @@ impl Metrics {
         }
     }
 
-    /// The failures of a webhook that count are so many now.
-    pub fn failures(&self, host: &impl Host, webhook: &str, failures: u32) {
-        if let Some(of) = self.of(webhook) {
+    /// Shows what the store says of a webhook.
+    pub fn webhook(&self, host: &impl Host, store: &impl Store, webhook: &str) {
+        let Some(of) = self.of(webhook) else { return };
+        let read = || {
+            let state = store.webhook(host, webhook);
+            (state.failures, state.disabled.is_some())
+        };
+        let mut shown = read();
+        for _ in 0..TRIES {
+            let (failures, is_disabled) = shown;
             host.record(of.failures, failures.into());
-        }
-    }
-
-    /// A webhook was disabled or enabled.
-    pub fn disabled(&self, host: &impl Host, webhook: &str, is_disabled: bool) {
-        if let Some(of) = self.of(webhook) {
             host.record(of.disabled, is_disabled.into());
+            // Another worker may have changed it, and shown that, since it was read here. Whoever
+            // shows it last has to be right.
+            let now = read();
+            if now == shown {
+                return;
+            }
+            shown = now;
         }
-    }
-
-    /// What the store says of a webhook; to be told when a worker begins.
-    pub fn state(&self, host: &impl Host, webhook: &str, state: &WebhookState) {
-        self.failures(host, webhook, state.failures);
-        self.disabled(host, webhook, state.disabled.is_some());
     }
 
     /// How much there is to do, all workers together.

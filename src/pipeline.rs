@@ -37,7 +37,7 @@ impl Pipeline {
             Bounds { bytes: config.limits.memory_bytes, history: config.limits.history_records };
         let store = Memory::new(namespace, queue, bounds);
         for webhook in webhooks.iter() {
-            metrics.state(host, &webhook.id, &store.webhook(host, &webhook.id));
+            metrics.webhook(host, &store, &webhook.id);
         }
         Pipeline {
             budget: Budget::new(config.limits.memory_bytes),

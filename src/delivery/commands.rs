@@ -16,7 +16,7 @@ pub fn restart(store: &mut impl Store, host: &impl Host, metrics: &Metrics, webh
         state.restart();
         was_disabled
     });
-    metrics.state(host, webhook, &store.webhook(host, webhook));
+    metrics.webhook(host, store, webhook);
     was_disabled
 }
 

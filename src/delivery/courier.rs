@@ -458,12 +458,8 @@ impl<S: Store> Courier<S> {
         self.metrics.lag(host, &target.id, host.now().since(push.accepted));
         self.metrics.push(host, &target.id, PushResult::Success);
         if self.store.webhook(host, &target.id).failures > 0 {
-            let state = |state: &mut crate::store::WebhookState| {
-                state.succeeded(counting);
-                state.failures
-            };
-            let failures = self.store.update_webhook(host, &target.id, state);
-            self.metrics.failures(host, &target.id, failures);
+            self.store.update_webhook(host, &target.id, |state| state.succeeded(counting));
+            self.metrics.webhook(host, &self.store, &target.id);
         }
         let attempts = job.attempts.saturating_add(1);
         let ending =

@@ -4,9 +4,9 @@ use super::host::{Process, Sent, SimHost};
 use formhook::capture::{Exchange, Head};
 use formhook::config::Config;
 use formhook::history::Query;
-use formhook::host::{Answer, EgressReport, Host as _, QueueId, Reply};
+use formhook::host::{Answer, EgressReport, Host as _, MetricKind, QueueId, Reply};
 use formhook::pipeline::Pipeline;
-use formhook::store::{PushId, Selection, State, Store as _};
+use formhook::store::{Bounds, Counting, Memory, PushId, Selection, State, Store as _};
 use std::rc::Rc;
 
 /// Two workers of a gateway with one webhook, `crm`.
@@ -159,6 +159,31 @@ fn a_success_begins_the_count_anew() {
     gateway.create(1);
     gateway.run(|_| 500);
     assert!(gateway.is_disabled());
+}
+
+#[test]
+fn the_gauge_of_failures_shows_the_last_count_whichever_worker_is_late() {
+    let mut gateway = gateway("");
+    gateway.create(0);
+    let host = Rc::clone(&gateway.workers[0].0);
+    let sent = host.sent.take().remove(0);
+    let other = Rc::clone(&gateway.workers[1].0);
+    let gauge = host.metric(MetricKind::Gauge, "formhook_webhook_failures.webhook.crm");
+    let meanwhile = move || {
+        let mut store = Memory::new("formhook", None, Bounds { bytes: 1_000_000, history: 10 });
+        let counting = Counting { limit: 100, total: false };
+        store.update_webhook(&*other, "crm", |state| {
+            state.charge("another push", "HTTP 500", counting, other.now())
+        });
+        other.record(gauge, 2);
+    };
+    *host.meanwhile.borrow_mut() = Some((gauge, Box::new(meanwhile)));
+    let egress = EgressReport { details: "via_upstream".into(), ..Default::default() };
+    let answer = Answer { status: 500, egress: Some(egress), ..Answer::default() };
+    let (_, pipeline) = &mut gateway.workers[0];
+    pipeline.reply(&*host, sent.id, &Reply::Answer(answer));
+    assert_eq!(gateway.failures(), 2);
+    assert_eq!(gateway.process.counted("formhook_webhook_failures", "crm"), 2);
 }
 
 #[test]

@@ -95,6 +95,9 @@ impl Process {
     }
 }
 
+/// What others do before a VM sets this metric.
+type Meanwhile = (MetricId, Box<dyn FnOnce()>);
+
 /// What one VM sees.
 pub struct SimHost {
     pub process: Rc<Process>,
@@ -103,6 +106,8 @@ pub struct SimHost {
     pub timer: Cell<Option<u64>>,
     /// After so many more calls the VM crashes.
     pub crashes_in: Cell<Option<u64>>,
+    /// What other VMs do just before this one sets this metric the next time.
+    pub meanwhile: RefCell<Option<Meanwhile>>,
 }
 
 impl SimHost {
@@ -112,6 +117,7 @@ impl SimHost {
             sent: RefCell::default(),
             timer: Cell::new(None),
             crashes_in: Cell::new(None),
+            meanwhile: RefCell::default(),
         }
     }
 
@@ -221,6 +227,10 @@ impl Host for SimHost {
     }
 
     fn record(&self, metric: MetricId, value: u64) {
+        let meanwhile = self.meanwhile.borrow_mut().take_if(|(late, _)| *late == metric);
+        if let Some((_, meanwhile)) = meanwhile {
+            meanwhile();
+        }
         self.process.metrics.borrow_mut()[metric.0 as usize].1 = i64::try_from(value).unwrap();
     }
 }

@@ -45,7 +45,7 @@ impl<S: Store> Courier<S> {
             match change {
                 Change::Failures(count) => {
                     failures = *count;
-                    self.metrics.failures(host, id, failures);
+                    self.metrics.webhook(host, &self.store, id);
                 }
                 Change::Warning(percent) => {
                     log::warn!(
@@ -56,7 +56,7 @@ impl<S: Store> Courier<S> {
                     log::error!(
                         "webhook {id} is disabled ({cause}); only a restart enables it again"
                     );
-                    self.metrics.disabled(host, id, true);
+                    self.metrics.webhook(host, &self.store, id);
                 }
                 Change::Notice(kind, count) => {
                     self.notify(host, position, *kind, *count, cause, push.id.as_str());
