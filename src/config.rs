@@ -3,12 +3,16 @@
 //! It arrives as the text of a `google.protobuf.StringValue`, or as a `google.protobuf.Struct`
 //! (numbers are doubles, the order of keys is lost). Every fault is reported, each with its path.
 
+mod additions;
+mod admin;
 mod form;
 mod operation;
 mod protobuf;
 mod read;
 mod webhook;
 
+pub use additions::{InForce, parse_form, parse_webhook};
+pub use admin::AdminConfig;
 pub use read::Fault;
 
 use crate::capture::Operations;
@@ -16,6 +20,7 @@ use crate::delivery::Webhook;
 use crate::form::Forms;
 use crate::json::Document;
 use read::{Faults, Field};
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -27,15 +32,18 @@ const MEMORY_BYTES: RangeInclusive<u32> = MIB..=512 * MIB;
 const HISTORY_RECORDS: RangeInclusive<u32> = 0..=100_000;
 const MIB: u32 = 1024 * 1024;
 
+/// Looks up environment variables.
+pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
 /// A checked configuration.
 #[derive(Debug)]
 pub struct Config {
     /// The API calls to watch.
     pub operations: Operations,
     /// The forms that have a name or aliases.
-    pub forms: Forms,
+    pub forms: Rc<Forms>,
     /// The webhooks and, after them, the targets of notices.
-    pub webhooks: Rc<[Webhook]>,
+    pub webhooks: Rc<[Rc<Webhook>]>,
     /// Bounds.
     pub limits: Limits,
     /// Ask the platform for plain bodies on watched calls.
@@ -63,42 +71,80 @@ impl Default for Limits {
     }
 }
 
-impl Config {
-    /// Parses and checks a configuration. `env` looks up environment variables.
+/// What a filter is configured to be.
+#[derive(Debug)]
+pub enum Plugin {
+    /// It watches API calls and pushes.
+    Watch(Config),
+    /// It is the admin API and the console.
+    Admin(AdminConfig),
+}
+
+impl Plugin {
+    /// Parses and checks a configuration, in whichever form it came.
     ///
     /// # Errors
     /// Every fault there is.
-    pub fn parse(text: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
-        let whole = |message: String| vec![Fault { path: String::new(), message }];
-        if text.trim_ascii().is_empty() {
-            return Err(whole(
-                "the configuration is empty; it needs at least `platform` and `webhooks`".into(),
-            ));
-        }
-        let from_struct;
-        let document = match Document::parse(text) {
-            Ok(document) => document,
-            Err(error) => {
-                // Only what is no JSON may be a Struct; if it is none either, it was meant as JSON.
-                let not_json = || {
-                    whole(format!(
-                        "the configuration is not JSON: {error}; write it as JSON in a StringValue, or as YAML in a Struct"
-                    ))
-                };
-                from_struct = protobuf::json_of_struct(text).ok_or_else(not_json)?;
-                Document::parse(&from_struct).map_err(|_| not_json())?
-            }
-        };
+    pub fn parse(text: &[u8], env: Env<'_>) -> Result<Self, Vec<Fault>> {
+        let json = as_json(text)?;
+        let document = Document::parse(&json).map_err(|error| whole(error.to_string()))?;
+        let is_admin = document.root().get("role").and_then(|role| role.string());
         let faults = Faults::default();
-        let config = root(&Field::root(document.root(), &faults), env);
-        match (config, faults.into_vec()) {
-            (Some(config), faults) if faults.is_empty() => Ok(config),
+        let field = Field::root(document.root(), &faults);
+        let plugin = match is_admin.is_some_and(|role| role.is("admin")) {
+            true => admin::admin(&field, env).map(Plugin::Admin),
+            false => root(&field, env).map(Plugin::Watch),
+        };
+        match (plugin, faults.into_vec()) {
+            (Some(plugin), faults) if faults.is_empty() => Ok(plugin),
             (_, faults) => Err(faults),
         }
     }
 }
 
-fn root(field: &Field<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Config> {
+impl Config {
+    /// Parses and checks the configuration of a watching filter.
+    ///
+    /// # Errors
+    /// Every fault there is.
+    pub fn parse(text: &[u8], env: Env<'_>) -> Result<Self, Vec<Fault>> {
+        match Plugin::parse(text, env)? {
+            Plugin::Watch(config) => Ok(config),
+            Plugin::Admin(_) => Err(whole("this is the configuration of an admin".to_owned())),
+        }
+    }
+}
+
+/// The configuration as JSON, in whichever form it came.
+///
+/// # Errors
+/// It is empty, or nothing that can be read.
+pub fn as_json(text: &[u8]) -> Result<Cow<'_, [u8]>, Vec<Fault>> {
+    if text.trim_ascii().is_empty() {
+        return Err(whole(
+            "the configuration is empty; it needs at least `platform` and `webhooks`".into(),
+        ));
+    }
+    let Err(error) = Document::parse(text) else {
+        return Ok(Cow::Borrowed(text));
+    };
+    // Only what is no JSON may be a Struct; if it is none either, it was meant as JSON.
+    match protobuf::json_of_struct(text) {
+        Some(json) if Document::parse(&json).is_ok() => Ok(Cow::Owned(json)),
+        _ => Err(whole(format!(
+            "the configuration is not JSON: {error}; write it as JSON in a StringValue, or as YAML in a Struct"
+        ))),
+    }
+}
+
+fn whole(message: String) -> Vec<Fault> {
+    vec![Fault { path: String::new(), message }]
+}
+
+/// What is said of a variable that Envoy's environment does not have.
+const NO_VARIABLE: &str = "this environment variable is not set; set it for Envoy and list it in the plugin's vm_config.environment_variables.host_env_keys";
+
+fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
     let members = field.object(&[
         "role",
         "platform",
@@ -112,7 +158,7 @@ fn root(field: &Field<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Confi
         "strip_accept_encoding",
     ])?;
     if let Some(role) = members.get("role") {
-        role.choice([("watch", ())]);
+        role.choice([("watch", ()), ("admin", ())]);
     }
     if let Some(store) = members.get("store") {
         store.choice([("memory", ())]);
@@ -122,8 +168,8 @@ fn root(field: &Field<'_>, env: &dyn Fn(&str) -> Option<String>) -> Option<Confi
     let strip = members.get("strip_accept_encoding");
     Some(Config {
         operations: operation::operations(field, &members),
-        forms: members.get("forms").map(form::forms).unwrap_or_default(),
-        webhooks: webhooks.into(),
+        forms: members.get("forms").map(form::forms).unwrap_or_default().into(),
+        webhooks: webhooks.into_iter().map(Rc::new).collect(),
         limits: members.get("limits").map_or_else(Limits::default, limits),
         strip_accept_encoding: strip.and_then(Field::flag).unwrap_or(true),
     })

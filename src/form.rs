@@ -21,17 +21,44 @@ pub struct FormKey {
     pub entry_id: Box<str>,
 }
 
-/// A form as the operator described it.
-#[derive(Debug)]
+/// A form as it was described.
+#[derive(Clone, Debug)]
 pub struct Form {
     /// Its name, pushed as `formName`.
     pub name: Option<Box<str>>,
     /// Its fields.
     pub fields: Fields,
+    /// Who described it.
+    pub source: Source,
+}
+
+/// Who described a form or a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The operator, in the gateway's configuration. What stands there counts.
+    Config,
+    /// An admin, while the gateway runs.
+    Api,
+    /// Both.
+    Both,
+}
+
+impl Form {
+    /// What both descriptions say; where they differ, this one counts.
+    ///
+    /// # Errors
+    /// Every clash among the fields that come of it.
+    pub fn completed_by(&self, other: &Form) -> Result<Form, Vec<FieldsError>> {
+        Ok(Form {
+            name: self.name.clone().or_else(|| other.name.clone()),
+            fields: self.fields.completed_by(&other.fields)?,
+            source: Source::Both,
+        })
+    }
 }
 
 /// All forms that are known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Forms {
     by_key: HashMap<FormKey, Form>,
 }
@@ -49,6 +76,16 @@ impl Forms {
         Ok(())
     }
 
+    /// Adds a form, or puts it in the place of the one with this key.
+    pub fn set(&mut self, key: FormKey, form: Form) {
+        self.by_key.insert(key, form);
+    }
+
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&FormKey, &Form)> {
+        self.by_key.iter()
+    }
+
     /// The form with this key.
     pub fn get(&self, key: &FormKey) -> Option<&Form> {
         self.by_key.get(key)
@@ -56,7 +93,7 @@ impl Forms {
 }
 
 /// One field of a form or of a sub-form.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Field {
     /// The platform's id, such as `_widget_1432728651402`.
     pub id: Box<str>,
@@ -64,6 +101,10 @@ pub struct Field {
     pub alias: Option<Alias>,
     /// Its type, if known.
     pub field_type: Option<FieldType>,
+    /// What people call it.
+    pub label: Option<Box<str>>,
+    /// Who gave it its alias or, without one, named it.
+    pub source: Source,
     /// The fields of its rows; empty unless it is a sub-form.
     pub rows: Fields,
 }
@@ -76,7 +117,7 @@ impl Field {
 }
 
 /// The fields of one form, or of the rows of one sub-form.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Fields {
     fields: Vec<Field>,
     /// By id and by alias: a platform that applies aliases itself sends those.
@@ -143,6 +184,45 @@ impl Fields {
         if errors.is_empty() { Ok(Fields { fields, by_name }) } else { Err(errors) }
     }
 
+    /// Them, in the order in which they were described.
+    pub fn iter(&self) -> std::slice::Iter<'_, Field> {
+        self.fields.iter()
+    }
+
+    /// The field with this id.
+    pub fn by_id(&self, id: &str) -> Option<&Field> {
+        let field = self.fields.get(*self.by_name.get(id)?)?;
+        (*field.id == *id).then_some(field)
+    }
+
+    /// These fields and those that only `other` has; what is not known of one is taken from there.
+    fn completed_by(&self, other: &Fields) -> Result<Fields, Vec<FieldsError>> {
+        let mut fields = self.fields.clone();
+        let mut errors = Vec::new();
+        for field in &mut fields {
+            let Some(more) = other.by_id(&field.id) else { continue };
+            if field.alias.is_none() && more.alias.is_some() {
+                (field.alias, field.source) = (more.alias.clone(), more.source);
+            }
+            field.field_type = field.field_type.or(more.field_type);
+            field.label = field.label.take().or_else(|| more.label.clone());
+            match field.rows.completed_by(&more.rows) {
+                Ok(rows) => field.rows = rows,
+                Err(mut more) => errors.append(&mut more),
+            }
+        }
+        let is_new = |field: &&Field| self.by_id(&field.id).is_none();
+        fields.extend(other.fields.iter().filter(is_new).cloned());
+        match Fields::new(fields) {
+            Ok(fields) if errors.is_empty() => Ok(fields),
+            Ok(_) => Err(errors),
+            Err(mut more) => {
+                errors.append(&mut more);
+                Err(errors)
+            }
+        }
+    }
+
     /// The field that has this id or this alias.
     pub fn get(&self, name: Text<'_>) -> Option<&Field> {
         if self.fields.is_empty() {
@@ -162,8 +242,44 @@ mod tests {
             id: id.into(),
             alias: alias.map(|alias| Alias::parse(alias).unwrap()),
             field_type: None,
+            label: None,
+            source: Source::Config,
             rows: Fields::default(),
         }
+    }
+
+    fn form(source: Source, fields: Vec<Field>) -> Form {
+        let fields = fields.into_iter().map(|field| Field { source, ..field }).collect();
+        Form { name: None, fields: Fields::new(fields).unwrap(), source }
+    }
+
+    #[test]
+    fn the_first_description_counts_and_the_other_completes_it() {
+        let config = form(Source::Config, vec![field("a", Some("x")), field("b", None)]);
+        let mut named = field("b", Some("y"));
+        named.label = Some("B".into());
+        let api = form(Source::Api, vec![named, field("a", Some("z")), field("c", None)]);
+        let both = config.completed_by(&api).unwrap();
+        let shown: Vec<_> = (both.fields.iter())
+            .map(|field| (&*field.id, field.alias.as_ref().map(Alias::as_str), field.source))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("a", Some("x"), Source::Config),
+                ("b", Some("y"), Source::Api),
+                ("c", None, Source::Api),
+            ]
+        );
+        assert_eq!(both.fields.by_id("b").unwrap().label.as_deref(), Some("B"));
+    }
+
+    #[test]
+    fn descriptions_that_clash_make_no_form() {
+        let config = form(Source::Config, vec![field("a", Some("x"))]);
+        let api = form(Source::Api, vec![field("b", Some("x"))]);
+        let errors = config.completed_by(&api).unwrap_err();
+        assert_eq!(errors, [FieldsError::DuplicateAlias("x".into())]);
     }
 
     #[test]

@@ -155,6 +155,9 @@ pub trait Host {
     /// The time on the wall clock. It may jump either way.
     fn now(&self) -> UnixMillis;
 
+    /// An environment variable.
+    fn env(&self, name: &str) -> Option<String>;
+
     /// Fills the buffer with unpredictable bytes.
     fn random(&self, bytes: &mut [u8]);
 

@@ -15,6 +15,7 @@
     clippy::unreachable
 )]
 
+pub mod admin;
 pub mod capture;
 pub mod codec;
 pub mod config;

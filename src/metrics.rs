@@ -7,6 +7,7 @@ use crate::capture::{Miss, Op};
 use crate::delivery::{Purpose, Webhook};
 use crate::host::{Host, MetricId, MetricKind};
 use crate::store::{Store, Totals};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How often a webhook is shown again because it changed meanwhile. Each of these is a change of
@@ -49,7 +50,7 @@ impl PushResult {
 }
 
 /// The metrics of one webhook.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OfWebhook {
     id: Box<str>,
     pushes: [MetricId; PushResult::ALL.len()],
@@ -60,6 +61,27 @@ struct OfWebhook {
     failed: MetricId,
     disabled: MetricId,
     failures: MetricId,
+}
+
+impl OfWebhook {
+    fn new(host: &impl Host, id: &str) -> Self {
+        use MetricKind::{Counter, Gauge, Histogram};
+        let of = |kind, name| host.metric(kind, &format!("formhook_{name}.webhook.{id}"));
+        OfWebhook {
+            id: id.into(),
+            pushes: PushResult::ALL.map(|result| {
+                let name = format!("formhook_pushes_total.webhook.{id}.result.{}", result.name());
+                host.metric(Counter, &name)
+            }),
+            attempts: of(Counter, "attempts_total"),
+            duration: of(Histogram, "attempt_duration_milliseconds"),
+            lag: of(Histogram, "delivery_lag_milliseconds"),
+            pending: of(Gauge, "pending"),
+            failed: of(Gauge, "failed_cache_entries"),
+            disabled: of(Gauge, "webhook_disabled"),
+            failures: of(Gauge, "webhook_failures"),
+        }
+    }
 }
 
 /// The metrics as one worker knows them.
@@ -75,41 +97,33 @@ pub struct Metrics {
 
 impl Metrics {
     /// Makes all metrics known, so that each is there with zero before it first counts.
-    pub fn new(host: &impl Host, targets: &[Webhook]) -> Self {
-        use MetricKind::{Counter, Gauge, Histogram};
+    pub fn new(host: &impl Host, targets: &[Rc<Webhook>]) -> Self {
+        use MetricKind::{Counter, Gauge};
         let events = Op::ALL
             .map(|op| host.metric(Counter, &format!("formhook_events_total.op.{}", op.name())));
         let misses = Miss::ALL.map(|miss| {
             host.metric(Counter, &format!("formhook_capture_misses_total.reason.{}", miss.name()))
         });
-        let webhooks = targets.iter().filter(|target| target.purpose == Purpose::Push);
-        let webhooks = webhooks.map(|webhook| {
-            let id = &webhook.id;
-            let of = |kind, name| host.metric(kind, &format!("formhook_{name}.webhook.{id}"));
-            OfWebhook {
-                id: id.clone(),
-                pushes: PushResult::ALL.map(|result| {
-                    let name =
-                        format!("formhook_pushes_total.webhook.{id}.result.{}", result.name());
-                    host.metric(Counter, &name)
-                }),
-                attempts: of(Counter, "attempts_total"),
-                duration: of(Histogram, "attempt_duration_milliseconds"),
-                lag: of(Histogram, "delivery_lag_milliseconds"),
-                pending: of(Gauge, "pending"),
-                failed: of(Gauge, "failed_cache_entries"),
-                disabled: of(Gauge, "webhook_disabled"),
-                failures: of(Gauge, "webhook_failures"),
-            }
-        });
         Metrics {
             events,
             misses,
-            webhooks: webhooks.collect(),
+            webhooks: of_webhooks(host, targets, &[]),
             oldest: host.metric(Gauge, "formhook_oldest_pending_age_seconds"),
             failed_bytes: host.metric(Gauge, "formhook_failed_cache_bytes"),
             store_errors: host.metric(Counter, "formhook_store_errors_total"),
         }
+    }
+
+    /// The same metrics for other webhooks.
+    #[must_use]
+    pub fn with_webhooks(&self, host: &impl Host, targets: &[Rc<Webhook>]) -> Self {
+        for of in &self.webhooks {
+            if !targets.iter().any(|target| target.id == of.id) {
+                let gauges = [of.pending, of.failed, of.disabled, of.failures];
+                gauges.into_iter().for_each(|gauge| host.record(gauge, 0));
+            }
+        }
+        Metrics { webhooks: of_webhooks(host, targets, &self.webhooks), ..*self }
     }
 
     /// A VM with this filter has started.
@@ -200,6 +214,17 @@ impl Metrics {
     fn of(&self, webhook: &str) -> Option<&OfWebhook> {
         self.webhooks.iter().find(|of| *of.id == *webhook)
     }
+}
+
+/// The metrics of these webhooks. Each time one is made known it takes the host some memory, so
+/// those that are known are taken over.
+fn of_webhooks(host: &impl Host, targets: &[Rc<Webhook>], known: &[OfWebhook]) -> Vec<OfWebhook> {
+    let webhooks = targets.iter().filter(|target| target.purpose == Purpose::Push);
+    let of_webhook = |webhook: &Rc<Webhook>| {
+        let known = known.iter().find(|known| known.id == webhook.id);
+        known.cloned().unwrap_or_else(|| OfWebhook::new(host, &webhook.id))
+    };
+    webhooks.map(of_webhook).collect()
 }
 
 fn count(host: &impl Host, metric: Option<&MetricId>) {

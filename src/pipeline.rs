@@ -3,8 +3,8 @@
 //! It joins the parts and decides nothing itself, and it can be run without Envoy.
 
 use crate::capture::{Budget, Captured, Change, Event, Miss, Outcome};
-use crate::config::Config;
-use crate::delivery::{Courier, Draft, Webhook, commands};
+use crate::config::{Config, InForce};
+use crate::delivery::{Courier, Draft, commands};
 use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply};
 use crate::metrics::Metrics;
@@ -16,7 +16,9 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct Pipeline {
     config: Rc<Config>,
-    webhooks: Rc<[Webhook]>,
+    in_force: InForce,
+    /// Of the additions that are in force.
+    mark: u64,
     budget: Rc<Budget>,
     metrics: Rc<Metrics>,
     courier: Courier<Memory>,
@@ -39,13 +41,38 @@ impl Pipeline {
         for webhook in webhooks.iter() {
             metrics.webhook(host, &store, &webhook.id);
         }
-        Pipeline {
+        let mut pipeline = Pipeline {
             budget: Budget::new(config.limits.memory_bytes),
             courier: Courier::new(Rc::clone(&webhooks), Rc::clone(&metrics), store),
+            in_force: InForce { webhooks, forms: Rc::clone(&config.forms) },
+            mark: 0,
             config,
-            webhooks,
             metrics,
+        };
+        pipeline.take_additions(host);
+        pipeline
+    }
+
+    /// Shows the configuration, as JSON, to the admin of this gateway.
+    pub fn publish(&mut self, host: &impl Host, config: &[u8]) {
+        self.courier.store().publish(host, config);
+    }
+
+    /// Puts into force what an admin set meanwhile. To be called before anything is decided by
+    /// webhooks and forms.
+    pub fn take_additions(&mut self, host: &impl Host) {
+        let mark = self.courier.store().additions_mark(host);
+        if mark == self.mark {
+            return;
         }
+        self.mark = mark;
+        let additions = self.courier.store().additions(host);
+        let (in_force, faults) = self.config.with(&additions, &|name| host.env(name));
+        faults.iter().for_each(|fault| log::error!("{fault}"));
+        self.metrics = Rc::new(self.metrics.with_webhooks(host, &in_force.webhooks));
+        let (webhooks, metrics) = (Rc::clone(&in_force.webhooks), Rc::clone(&self.metrics));
+        self.courier.retarget(host, webhooks, metrics);
+        self.in_force = in_force;
     }
 
     /// The memory that the bodies of captured calls share.
@@ -90,12 +117,14 @@ impl Pipeline {
 
     /// Another owner, or a command, wants this one to look at the store.
     pub fn woken(&mut self, host: &impl Host) {
+        self.take_additions(host);
         self.courier.woken(host);
         self.courier.pump(host);
     }
 
     /// The timer that the host was asked for went off.
     pub fn timer_fired(&mut self, host: &impl Host) {
+        self.take_additions(host);
         self.courier.timer_fired();
         self.courier.pump(host);
     }
@@ -140,13 +169,13 @@ impl Pipeline {
     ) {
         let mut id = Some(id);
         self.metrics.event(host, event.op);
-        let webhooks = Rc::clone(&self.webhooks);
+        let InForce { webhooks, forms } = self.in_force.clone();
+        let form = forms.get(&event.form);
         let mut body = None;
         for (position, webhook) in webhooks.iter().enumerate() {
             if !webhook.wants(event.op, &event.form) {
                 continue;
             }
-            let form = self.config.forms.get(&event.form);
             let body = body.get_or_insert_with(|| payload(event, form));
             let draft = Draft {
                 id: id.take().unwrap_or_else(|| PushId::random(host)),

@@ -4,12 +4,14 @@
 //! new version of the filter, or lose its configuration, at any moment. The store knows pushes,
 //! owners and counts, and nothing of HTTP and time tables.
 
+mod additions;
 mod entry;
 mod memory;
 mod notices;
 mod push_id;
 mod webhook_state;
 
+pub use additions::Additions;
 pub use entry::{Entry, Failure, Progress, Push, State};
 pub use memory::{Bounds, Memory};
 pub use notices::{Coalescer, NoticeKind};
@@ -142,6 +144,30 @@ pub trait Store {
         change: impl FnMut(&mut WebhookState) -> T,
     ) -> T;
 
+    /// Shows the configuration, as JSON, to the admin of this gateway.
+    fn publish(&mut self, host: &impl Host, config: &[u8]);
+
+    /// The configuration that the filter which watches has, as JSON; `None` if there is no such
+    /// filter.
+    fn published(&self, host: &impl Host) -> Option<Vec<u8>>;
+
+    /// What an admin set while the gateway runs.
+    fn additions(&self, host: &impl Host) -> Additions;
+
+    /// Changes with each change of the additions, and is cheap to read.
+    fn additions_mark(&self, host: &impl Host) -> u64;
+
+    /// Changes the additions, atomically, and has all owners look at them. `change` may be called
+    /// several times; an error leaves everything as it is.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    fn update_additions<T, E>(
+        &mut self,
+        host: &impl Host,
+        change: impl FnMut(&mut Additions) -> Result<T, E>,
+    ) -> Result<T, E>;
+
     /// Writes a record into the history.
     fn record(&mut self, host: &impl Host, record: &Record);
 
@@ -182,6 +208,9 @@ pub trait Store {
 
     /// How much there is, as of the last [`Store::watch`].
     fn totals(&self) -> &Totals;
+
+    /// How much there is, as far as the owners have said, for one that is no owner itself.
+    fn survey(&self, host: &impl Host) -> Totals;
 
     /// The oldest of this owner's failed cache, to be given up if there is no room.
     fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded>;

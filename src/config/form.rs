@@ -1,12 +1,12 @@
 //! `forms:` of the configuration.
 
 use super::read::Field;
-use crate::form::{Alias, Field as FormField, FieldType, Fields, Form, FormKey, Forms};
+use crate::form::{Alias, Field as FormField, FieldType, Fields, Form, FormKey, Forms, Source};
 
 pub(super) fn forms(list: &Field<'_>) -> Forms {
     let mut forms = Forms::default();
     for item in list.items() {
-        let Some((key, form)) = form(&item) else {
+        let Some((key, form)) = form(&item, Source::Config) else {
             continue;
         };
         if forms.add(key, form).is_err() {
@@ -16,13 +16,14 @@ pub(super) fn forms(list: &Field<'_>) -> Forms {
     forms
 }
 
-fn form(field: &Field<'_>) -> Option<(FormKey, Form)> {
+pub(super) fn form(field: &Field<'_>, source: Source) -> Option<(FormKey, Form)> {
     let members = field.object(&["app_id", "entry_id", "name", "fields"])?;
     let required = |name| members.require(name, field).and_then(Field::name);
     let (app_id, entry_id) = (required("app_id"), required("entry_id"));
     let form = Form {
         name: members.get("name").and_then(Field::text).map(Into::into),
-        fields: members.get("fields").map(fields).unwrap_or_default(),
+        fields: members.get("fields").map(|list| fields(list, source)).unwrap_or_default(),
+        source,
     };
     let key = FormKey { app_id: app_id?.into(), entry_id: entry_id?.into() };
     Some((key, form))
@@ -36,15 +37,15 @@ pub(super) fn key(field: &Field<'_>) -> Option<FormKey> {
     Some(FormKey { app_id: app_id?.into(), entry_id: entry_id?.into() })
 }
 
-fn fields(list: &Field<'_>) -> Fields {
-    let fields = list.items().iter().filter_map(one_field).collect();
+fn fields(list: &Field<'_>, source: Source) -> Fields {
+    let fields = list.items().iter().filter_map(|item| one_field(item, source)).collect();
     Fields::new(fields).unwrap_or_else(|errors| {
         errors.iter().for_each(|error| list.fault(error));
         Fields::default()
     })
 }
 
-fn one_field(field: &Field<'_>) -> Option<FormField> {
+fn one_field(field: &Field<'_>, source: Source) -> Option<FormField> {
     let members = field.object(&["id", "alias", "type", "label", "items"])?;
     let id = members.require("id", field).and_then(Field::name);
     let alias = members.get("alias").and_then(|alias| alias.parsed(Alias::parse));
@@ -53,8 +54,7 @@ fn one_field(field: &Field<'_>) -> Option<FormField> {
     let field_type = members.get("type").and_then(|field_type| {
         field_type.parsed(|name| FieldType::parse(name).ok_or_else(unknown_type))
     });
-    // The label is for people; it is checked here and shown elsewhere.
-    members.get("label").and_then(Field::text);
+    let label = members.get("label").and_then(Field::text);
     let items = members.get("items");
     if let Some(items) = items
         && !field_type.is_some_and(FieldType::has_rows)
@@ -65,7 +65,9 @@ fn one_field(field: &Field<'_>) -> Option<FormField> {
         id: id?.into(),
         alias,
         field_type,
-        rows: items.map(fields).unwrap_or_default(),
+        label: label.map(Into::into),
+        source,
+        rows: items.map(|items| fields(items, source)).unwrap_or_default(),
     })
 }
 

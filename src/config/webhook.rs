@@ -1,7 +1,7 @@
 //! `webhooks:` of the configuration.
 
-use super::form;
 use super::read::{Field, Member, Members};
+use super::{Env, form};
 use crate::capture::Op;
 use crate::delivery::{
     FormFilter, Format, Purpose, RESERVED_HEADERS, Schedule, Target, Webhook, WhileDisabled,
@@ -25,21 +25,16 @@ const DISABLE_AFTER: RangeInclusive<u32> = 1..=1_000_000;
 /// The platform's own.
 const DEFAULT_DISABLE_AFTER: u32 = 100;
 
-type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
-
 pub(super) fn webhooks(list: Option<&Field<'_>>, env: Env<'_>) -> Vec<Webhook> {
     let Some(list) = list else {
         return Vec::new();
     };
-    if list.is_empty_list() {
-        list.fault("nothing would be pushed: give at least one webhook");
-    }
     let mut ids = Vec::new();
     list.items().iter().filter_map(|item| webhook(item, &mut ids, env)).collect()
 }
 
 /// A webhook; its id is added to `ids`, those of the webhooks before it.
-fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) -> Option<Webhook> {
+pub(super) fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) -> Option<Webhook> {
     let members = field.object(&[
         "id",
         "enabled",
@@ -190,7 +185,7 @@ fn secret(plain: Option<&Field<'_>>, variable: Option<&Field<'_>>, env: Env<'_>)
     let variable = variable?;
     let name = variable.name()?;
     let Some(value) = env(&name) else {
-        variable.wrong("this environment variable is not set; set it for Envoy and list it in the plugin's vm_config.environment_variables.host_env_keys");
+        variable.wrong(super::NO_VARIABLE);
         return None;
     };
     let secret = Secret::parse(&value);

@@ -63,7 +63,7 @@ pub struct Draft {
 /// The pushes under way, of one owner.
 #[derive(Debug)]
 pub struct Courier<S> {
-    targets: Rc<[Webhook]>,
+    targets: Rc<[Rc<Webhook>]>,
     metrics: Rc<Metrics>,
     store: S,
     lanes: Vec<Lane>,
@@ -83,7 +83,10 @@ pub struct Courier<S> {
 /// A push that was sent and not answered yet.
 #[derive(Debug)]
 struct Attempt {
-    lane: usize,
+    /// `None` if the target was deleted meanwhile.
+    lane: Option<usize>,
+    /// As it was when the push was sent.
+    target: Rc<Webhook>,
     job: Job,
     loaded: Loaded,
     stamp: Stamp,
@@ -101,7 +104,7 @@ struct Ending<'a> {
 
 impl<S: Store> Courier<S> {
     /// A courier with nothing to do.
-    pub fn new(targets: Rc<[Webhook]>, metrics: Rc<Metrics>, store: S) -> Self {
+    pub fn new(targets: Rc<[Rc<Webhook>]>, metrics: Rc<Metrics>, store: S) -> Self {
         Courier {
             lanes: targets.iter().map(|_| Lane::default()).collect(),
             quiet: targets.iter().map(|_| Quiet::default()).collect(),
@@ -115,6 +118,34 @@ impl<S: Store> Courier<S> {
             next_notices: None,
             is_leaving: false,
             has_left: false,
+        }
+    }
+
+    /// Goes on with other targets. What is on its way to one that is not among them ends in the
+    /// failed cache.
+    pub fn retarget(&mut self, host: &impl Host, targets: Rc<[Rc<Webhook>]>, metrics: Rc<Metrics>) {
+        let moves: Vec<Option<usize>> = (self.targets.iter())
+            .map(|old| targets.iter().position(|new| new.id == old.id))
+            .collect();
+        let lanes = targets.iter().map(|_| Lane::default()).collect();
+        let quiet = targets.iter().map(|_| Quiet::default()).collect();
+        let lanes = std::mem::replace(&mut self.lanes, lanes);
+        let quiet = std::mem::replace(&mut self.quiet, quiet);
+        (self.targets, self.metrics) = (targets, metrics);
+        let mut left_over = Vec::new();
+        for ((mut lane, quiet), position) in lanes.into_iter().zip(quiet).zip(&moves) {
+            let new =
+                position.and_then(|at| Some((self.lanes.get_mut(at)?, self.quiet.get_mut(at)?)));
+            match new {
+                Some(new) => (*new.0, *new.1) = (lane, quiet),
+                None => left_over.append(&mut lane.take_all()),
+            }
+        }
+        for attempt in self.in_flight.values_mut() {
+            attempt.lane = attempt.lane.and_then(|lane| moves.get(lane).copied().flatten());
+        }
+        for job in left_over {
+            self.park(host, job.place, Some(job.attempts), NO_WEBHOOK);
         }
     }
 
@@ -281,10 +312,7 @@ impl<S: Store> Courier<S> {
         let push = &entry.push;
         let position = self.targets.iter().position(|target| target.id == push.webhook);
         match (position, entry.state) {
-            (None, _) => {
-                let cause = "no webhook with this id is configured any more";
-                self.park(host, place, None, cause);
-            }
+            (None, _) => self.park(host, place, None, NO_WEBHOOK),
             (Some(position), State::Waiting(progress)) => {
                 let wait = progress.due.since(host.now()).min(LONGEST_WAIT);
                 let due = match wait.is_zero() {
@@ -379,7 +407,8 @@ impl<S: Store> Courier<S> {
         match request::send(host, target, &loaded.entry.push, stamp) {
             Ok(id) => {
                 self.metrics.attempt(host, &target.id);
-                self.in_flight.insert(id, Attempt { lane, job, loaded, stamp, sent: now });
+                let (target, lane) = (Rc::clone(target), Some(lane));
+                self.in_flight.insert(id, Attempt { lane, target, job, loaded, stamp, sent: now });
             }
             Err(error) => {
                 queue.back();
@@ -410,31 +439,31 @@ impl<S: Store> Courier<S> {
             return;
         };
         let now = host.uptime();
-        let (Some(target), Some(lane)) =
-            (self.targets.get(attempt.lane), self.lanes.get_mut(attempt.lane))
-        else {
-            return;
-        };
-        lane.back();
+        let target = Rc::clone(&attempt.target);
         let elapsed = now.saturating_sub(attempt.sent);
         let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
         let answer = match reply {
             Reply::Answer(answer) => Some(answer),
             Reply::Broken => None,
         };
-        match verdict {
-            Verdict::Failed(cause) if cause.is_own_side() => {
-                let Attempt { lane, job, .. } = attempt;
-                self.postpone(lane, job, &cause, now);
+        let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
+        if !is_own_side {
+            self.metrics.duration(host, &target.id, elapsed);
+        }
+        if let Some(lane) = self.lane_of(&attempt) {
+            lane.back();
+        }
+        match (verdict, attempt.lane) {
+            (Verdict::Delivered, _) => self.delivered(host, attempt, answer),
+            (Verdict::Failed(_), None) => {
+                let attempts = attempt.job.attempts.saturating_add(u32::from(!is_own_side));
+                self.park(host, attempt.job.place, Some(attempts), NO_WEBHOOK);
             }
-            Verdict::Failed(cause) => {
-                self.metrics.duration(host, &target.id, elapsed);
-                self.failed(host, attempt, &cause, answer, now);
+            (Verdict::Failed(cause), Some(lane)) if is_own_side => {
+                self.postpone(lane, attempt.job, &cause, now);
             }
-            Verdict::Delivered => {
-                self.metrics.duration(host, &target.id, elapsed);
-                lane.speed_up();
-                self.delivered(host, attempt, answer);
+            (Verdict::Failed(cause), Some(lane)) => {
+                self.failed(host, lane, attempt, &cause, answer, now);
             }
         }
         if self.is_leaving {
@@ -442,15 +471,18 @@ impl<S: Store> Courier<S> {
         }
     }
 
+    fn lane_of(&mut self, attempt: &Attempt) -> Option<&mut Lane> {
+        self.lanes.get_mut(attempt.lane?)
+    }
+
     fn delivered(&mut self, host: &impl Host, attempt: Attempt, answer: Option<&Answer>) {
-        let Attempt { lane: position, job, loaded, stamp, .. } = attempt;
+        if let Some(lane) = self.lane_of(&attempt) {
+            lane.speed_up();
+            lane.ended(attempt.job.record);
+        }
+        let Attempt { target, job, loaded, stamp, .. } = attempt;
         let is_ours = self.store.finish(host, &loaded).is_ok();
         let push = loaded.entry.push;
-        let (Some(target), Some(lane)) = (self.targets.get(position), self.lanes.get_mut(position))
-        else {
-            return;
-        };
-        lane.ended(job.record);
         if !is_ours || target.purpose != Purpose::Push {
             return;
         }
@@ -470,12 +502,13 @@ impl<S: Store> Courier<S> {
     fn failed(
         &mut self,
         host: &impl Host,
+        position: usize,
         attempt: Attempt,
         cause: &Cause,
         answer: Option<&Answer>,
         now: Duration,
     ) {
-        let Attempt { lane: position, mut job, loaded, stamp, .. } = attempt;
+        let Attempt { mut job, loaded, stamp, .. } = attempt;
         let (Some(target), Some(lane), Some(quiet)) = (
             self.targets.get(position),
             self.lanes.get_mut(position),
@@ -572,3 +605,5 @@ impl<S: Store> Courier<S> {
 }
 
 const NO_ROOM: &str = "limits.memory_bytes is used up";
+
+const NO_WEBHOOK: &str = "there is no webhook with this id any more";

@@ -5,7 +5,6 @@ use crate::capture::Op;
 use crate::form::FormKey;
 use crate::sign::{Scheme, Secret};
 use crate::store::Counting;
-use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,7 +71,7 @@ pub enum FormFilter {
     /// All of them, known or not.
     All,
     /// Only these.
-    Only(HashSet<FormKey>),
+    Only(Vec<FormKey>),
 }
 
 impl Webhook {

@@ -54,7 +54,11 @@ struct Running {
 
 impl Running {
     fn read_inbox(&mut self) {
-        for call in self.shared.inbox.take() {
+        let calls = self.shared.inbox.take();
+        if !calls.is_empty() {
+            self.pipeline.take_additions(&Envoy);
+        }
+        for call in calls {
             match call {
                 Ok((captured, id)) => self.pipeline.captured(&Envoy, captured, id),
                 Err((miss, change)) => self.pipeline.missed(&Envoy, miss, change),
@@ -110,7 +114,7 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let config = match Config::parse(&text, &|name| std::env::var(name).ok()) {
+        let config = match Config::parse(&text, &|name| Envoy.env(name)) {
             Ok(config) => Rc::new(config),
             Err(faults) => {
                 log::error!("the configuration has {} fault(s):", faults.len());

@@ -42,6 +42,11 @@ impl FieldType {
         names.find(|known| *known == name).map(FieldType)
     }
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+
     /// Whether records have a value for it.
     pub fn holds_data(self) -> bool {
         !Self::WITHOUT_DATA.contains(&self.0)

@@ -34,6 +34,10 @@ impl Host for Envoy {
         UnixMillis(millis.unwrap_or_default())
     }
 
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
             log::error!("no random bytes: {error}");

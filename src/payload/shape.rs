@@ -144,7 +144,7 @@ fn write(out: &mut Vec<u8>, content: Content<'_>) {
 mod tests {
     use super::*;
     use crate::capture::Op;
-    use crate::form::{Alias, Field, FieldType, FormKey};
+    use crate::form::{Alias, Field, FieldType, FormKey, Source};
     use crate::json::Document;
     use crate::json::testing::{ANY_NUMBER, document};
     use proptest::prelude::*;
@@ -154,12 +154,18 @@ mod tests {
             id: id.into(),
             alias: Some(Alias::parse(alias).unwrap()),
             field_type: None,
+            label: None,
+            source: Source::Config,
             rows: Fields::default(),
         }
     }
 
     fn form(fields: Vec<Field>) -> Form {
-        Form { name: Some("测试表".into()), fields: Fields::new(fields).unwrap() }
+        Form {
+            name: Some("测试表".into()),
+            fields: Fields::new(fields).unwrap(),
+            source: Source::Config,
+        }
     }
 
     fn pushed(op: Op, record: Option<&str>, actor: Option<&str>, form: Option<&Form>) -> String {
@@ -244,6 +250,8 @@ mod tests {
             id: name.into(),
             alias: None,
             field_type: FieldType::parse(name),
+            label: None,
+            source: Source::Config,
             rows: Fields::default(),
         });
         let record = r#"{"divider":1,"query":2}"#;

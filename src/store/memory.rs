@@ -11,11 +11,11 @@ mod lease;
 mod region;
 
 use self::directory::Directory;
-use self::lease::{Beat, Look, Seen};
+use self::lease::{Beat, Look, Seen, add_up};
 use self::region::{Names, RegionRecord, Regions};
 use super::entry::{Entry, Failure, Progress, State};
 use super::webhook_state::{Change, Counting, WebhookState};
-use super::{Event, Full, Loaded, Lost, Place, Selection, Store, Totals};
+use super::{Additions, Event, Full, Loaded, Lost, Place, Selection, Store, Totals};
 use crate::history::Record;
 use crate::host::{Expected, Host, QueueId, UnixMillis, Version};
 
@@ -131,6 +131,18 @@ impl Memory {
 
     fn webhook_key(&self, id: &str) -> String {
         format!("{}/w/{id}", self.prefix)
+    }
+
+    fn config_key(&self) -> String {
+        format!("{}/c", self.prefix)
+    }
+
+    fn additions_key(&self) -> String {
+        format!("{}/a", self.prefix)
+    }
+
+    fn mark_key(&self) -> String {
+        format!("{}/am", self.prefix)
     }
 
     fn history_key(&self, number: u64) -> String {
@@ -260,6 +272,24 @@ impl Memory {
         if is_taken {
             self.lose_region(region);
             self.wake_others(host);
+        }
+    }
+
+    /// Has the owners of these regions look at what a command did to their pushes.
+    fn kick(&mut self, host: &impl Host, regions: &[u16]) {
+        for region in regions {
+            self.update_region(host, *region, |record| {
+                record.kicks = record.kicks.wrapping_add(1);
+                record.is_active = true;
+                true
+            });
+        }
+        if !regions.is_empty() {
+            self.wake_others(host);
+            self.asks_itself = true;
+            if let Some(queue) = self.queue {
+                host.wake(queue);
+            }
         }
     }
 
@@ -440,6 +470,52 @@ impl Store for Memory {
         }
     }
 
+    fn publish(&mut self, host: &impl Host, config: &[u8]) {
+        host.save(&self.config_key(), config, Expected::Any);
+    }
+
+    fn published(&self, host: &impl Host) -> Option<Vec<u8>> {
+        host.load(&self.config_key()).map(|(config, _)| config)
+    }
+
+    fn additions(&self, host: &impl Host) -> Additions {
+        let found = host.load(&self.additions_key());
+        found.and_then(|(value, _)| Additions::decode(&value)).unwrap_or_default()
+    }
+
+    fn additions_mark(&self, host: &impl Host) -> u64 {
+        let found = host.load(&self.mark_key());
+        found.and_then(|(value, _)| Some(u64::from_le_bytes(value.try_into().ok()?))).unwrap_or(0)
+    }
+
+    fn update_additions<T, E>(
+        &mut self,
+        host: &impl Host,
+        mut change: impl FnMut(&mut Additions) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let key = self.additions_key();
+        let mut tries = 0;
+        let result = loop {
+            let (before, expected) = match host.load(&key) {
+                Some((value, version)) => (value, Expected::Version(version)),
+                None => (Vec::new(), Expected::Absent),
+            };
+            let mut additions = Additions::decode(&before).unwrap_or_default();
+            let result = change(&mut additions)?;
+            tries += 1;
+            if host.save(&key, &additions.encode(), expected) || tries >= TRIES {
+                break result;
+            }
+        };
+        // After the change, so that whoever sees the mark sees the change.
+        let mut mark = [0; 8];
+        host.random(&mut mark);
+        host.save(&self.mark_key(), &mark, Expected::Any);
+        self.enter(host);
+        self.wake_others(host);
+        Ok(result)
+    }
+
     fn record(&mut self, host: &impl Host, record: &Record) {
         if self.bounds.history == 0 {
             return;
@@ -501,24 +577,12 @@ impl Store for Memory {
                 }
             }
         }
-        for region in regions {
-            self.update_region(host, region, |record| {
-                record.kicks = record.kicks.wrapping_add(1);
-                record.is_active = true;
-                true
-            });
-        }
-        if count > 0 {
-            self.wake_others(host);
-            self.asks_itself = true;
-            if let Some(queue) = self.queue {
-                host.wake(queue);
-            }
-        }
+        self.kick(host, &regions);
         count
     }
 
     fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
+        self.enter(host);
         let mut abandoned = Vec::new();
         let mut regions = Vec::new();
         for loaded in self.selected(host, selection) {
@@ -530,13 +594,7 @@ impl Store for Memory {
                 }
             }
         }
-        for region in regions {
-            // The owner has to learn that there is room again.
-            self.update_region(host, region, |record| {
-                record.kicks = record.kicks.wrapping_add(1);
-                true
-            });
-        }
+        self.kick(host, &regions);
         abandoned
     }
 
@@ -591,6 +649,14 @@ impl Store for Memory {
 
     fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    fn survey(&self, host: &impl Host) -> Totals {
+        let mut totals = Totals::default();
+        for record in (0..REGIONS).map_while(|region| self.region_record(host, region)) {
+            add_up(&mut totals, record);
+        }
+        totals
     }
 
     fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded> {

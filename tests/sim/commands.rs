@@ -39,6 +39,7 @@ impl Gateway {
         let number = self.changes;
         self.changes += 1;
         let (host, pipeline) = &mut self.workers[worker];
+        pipeline.take_additions(&**host);
         let path = b"/api/v5/app/entry/data/create";
         let matched = self.config.operations.find(b"POST", path).unwrap();
         let mut exchange = Exchange::begin(matched, 10_000, pipeline.budget(), |_| None);
@@ -120,6 +121,35 @@ impl Gateway {
     }
 }
 
+/// An admin's own view of the store.
+fn admin() -> Memory {
+    Memory::new("formhook", None, Bounds { bytes: 1_000_000, history: 10 })
+}
+
+impl Gateway {
+    /// An admin sets a webhook, or deletes it.
+    fn set_webhook(&mut self, id: &str, url: Option<&str>) {
+        let host = SimHost::new(&self.process);
+        let set = admin().update_additions(&host, |additions| {
+            match url {
+                Some(url) => additions.set_webhook(
+                    id,
+                    format!(r#"{{"id":"{id}","url":"{url}","retry":["1s"]}}"#).into(),
+                ),
+                None => assert!(additions.remove_webhook(id)),
+            }
+            Ok::<_, ()>(())
+        });
+        set.unwrap();
+    }
+}
+
+fn authorities(sent: &[Sent]) -> Vec<&str> {
+    let mut authorities: Vec<_> = sent.iter().map(|sent| &*sent.headers[":authority"]).collect();
+    authorities.sort_unstable();
+    authorities
+}
+
 fn ids(sent: &[Sent]) -> Vec<Box<str>> {
     let mut ids: Vec<Box<str>> =
         sent.iter().map(|sent| sent.headers["webhook-id"].as_str().into()).collect();
@@ -170,9 +200,8 @@ fn the_gauge_of_failures_shows_the_last_count_whichever_worker_is_late() {
     let other = Rc::clone(&gateway.workers[1].0);
     let gauge = host.metric(MetricKind::Gauge, "formhook_webhook_failures.webhook.crm");
     let meanwhile = move || {
-        let mut store = Memory::new("formhook", None, Bounds { bytes: 1_000_000, history: 10 });
         let counting = Counting { limit: 100, total: false };
-        store.update_webhook(&*other, "crm", |state| {
+        admin().update_webhook(&*other, "crm", |state| {
             state.charge("another push", "HTTP 500", counting, other.now())
         });
         other.record(gauge, 2);
@@ -288,4 +317,81 @@ fn workers_at_rest_take_no_ticks() {
             .iter()
             .all(|(host, pipeline)| { host.timer.get().is_none() && pipeline.is_idle() })
     );
+}
+
+#[test]
+fn a_webhook_that_an_admin_sets_gets_the_next_change_on_every_worker() {
+    let mut gateway = gateway("");
+    gateway.create(0);
+    gateway.create(1);
+    gateway.run(|_| 200);
+    gateway.set_webhook("erp", Some("https://erp.example/"));
+    // The workers are woken for it, and not by the change.
+    gateway.run(|_| 200);
+    for worker in 0..2 {
+        gateway.create(worker);
+        let sent = gateway.run(|_| 200);
+        assert_eq!(authorities(&sent), ["crm.example", "erp.example"]);
+    }
+    assert_eq!(gateway.process.counted("formhook_pushes_total.webhook.erp", "success"), 2);
+}
+
+#[test]
+fn pushes_follow_a_webhook_to_its_new_address() {
+    let mut gateway = gateway("");
+    gateway.set_webhook("erp", Some("https://old.example/"));
+    gateway.create(0);
+    let sent =
+        gateway.run(|sent| if sent.headers[":authority"] == "crm.example" { 200 } else { 500 });
+    // One attempt failed, so did its retry: now it waits in the failed cache.
+    assert_eq!(authorities(&sent), ["crm.example", "old.example", "old.example"]);
+    gateway.set_webhook("erp", Some("https://new.example/"));
+    let (host, pipeline) = &mut gateway.workers[1];
+    pipeline.retry(&**host, &Selection::Webhook("erp".into()));
+    let sent = gateway.run(|_| 200);
+    assert_eq!(authorities(&sent), ["new.example"]);
+    assert!(gateway.failed().is_empty());
+}
+
+#[test]
+fn what_is_on_its_way_to_a_webhook_that_is_deleted_goes_to_the_failed_cache() {
+    for status in [200, 500] {
+        let mut gateway = gateway("");
+        gateway.set_webhook("erp", Some("https://erp.example/"));
+        gateway.create(0);
+        let host = Rc::clone(&gateway.workers[0].0);
+        assert_eq!(host.sent.borrow().len(), 2);
+        // The answers come after the webhook is gone.
+        gateway.set_webhook("erp", None);
+        let (host, pipeline) = &mut gateway.workers[0];
+        pipeline.woken(&**host);
+        let answer = |sent: &Sent| {
+            if sent.headers[":authority"] == "crm.example" { 200 } else { status }
+        };
+        assert_eq!(gateway.run(answer).len(), 2);
+        assert_eq!(gateway.failed().len(), usize::from(status == 500));
+        gateway.create(0);
+        assert_eq!(authorities(&gateway.run(answer)), ["crm.example"]);
+        // There is nowhere to send it to.
+        let (host, pipeline) = &mut gateway.workers[1];
+        pipeline.retry(&**host, &Selection::Webhook("erp".into()));
+        assert!(gateway.run(answer).is_empty());
+        assert_eq!(gateway.failed().len(), usize::from(status == 500));
+        assert!(gateway.workers.iter().all(|(_, pipeline)| pipeline.is_idle()));
+    }
+}
+
+#[test]
+fn pushes_that_wait_for_a_webhook_that_is_deleted_go_to_the_failed_cache() {
+    let mut gateway = gateway("");
+    gateway.set_webhook("erp", Some("https://erp.example/"));
+    gateway.process.refusals.set(100);
+    gateway.create(0);
+    gateway.create(0);
+    gateway.set_webhook("erp", None);
+    let (host, pipeline) = &mut gateway.workers[0];
+    pipeline.woken(&**host);
+    assert_eq!(gateway.failed().len(), 2);
+    gateway.process.refusals.set(0);
+    assert_eq!(authorities(&gateway.run(|_| 200)), ["crm.example", "crm.example"]);
 }

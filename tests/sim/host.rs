@@ -142,6 +142,10 @@ impl Host for SimHost {
         Duration::from_millis(self.process.uptime.get())
     }
 
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         for byte in bytes {
             *byte = self.process.random.next().to_le_bytes()[3];

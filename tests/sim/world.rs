@@ -6,7 +6,7 @@ use formhook::capture::{Exchange, Head};
 use formhook::config::Config;
 use formhook::host::{Answer, CalloutId, EgressReport, Host as _, QueueId, Reply};
 use formhook::pipeline::Pipeline;
-use formhook::store::{PushId, Selection, Store as _};
+use formhook::store::{Additions, Bounds, Memory, PushId, Selection, Store as _};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -115,19 +115,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let process = Process::new(seed);
         let random = &process.random;
-        let webhooks: Vec<String> = (0..WEBHOOKS)
-            .map(|number| {
-                let counting = match number {
-                    2 => r#""disable_after":1000000,"disable_count":"total""#,
-                    _ => r#""disable_after":20"#,
-                };
-                format!(
-                    r#"{{"id":"w{number}","url":"https://w{number}.example/","secret":"s","timeout":"2s",
-                        "retry":["1s","5s","20s"],"max_in_flight":{MAX_IN_FLIGHT},{counting},
-                        "events":["data_update","data_remove"]}}"#
-                )
-            })
-            .collect();
+        let webhooks: Vec<String> = (0..WEBHOOKS - 1).map(|number| webhook(number, "")).collect();
         // Seldom as little memory as is allowed, so that something has to be dropped.
         let memory = if random.percent(10) { TIGHT_MEMORY } else { 64 << 20 };
         let config = format!(
@@ -163,6 +151,8 @@ impl World {
             is_calm: false,
             process,
         };
+        // The last webhook is an admin's.
+        set_webhooks(&SimHost::new(&world.process), 0);
         for _ in 0..=workers {
             let vm = world.new_vm();
             world.vms.push(Some(vm));
@@ -268,6 +258,7 @@ impl World {
                 exchange.response().append(response.into());
             }
             let captured = exchange.finish(owner.host.now()).unwrap();
+            owner.pipeline.take_additions(&*owner.host);
             let id = PushId::random(&*owner.host);
             owner.pipeline.captured(&*owner.host, captured, id);
             captured_whole = true;
@@ -357,7 +348,7 @@ impl World {
     fn command(&mut self) {
         let random = &self.process.random;
         let webhook: Box<str> = format!("w{}", random.below(2)).into();
-        let what = random.below(3);
+        let (what, variant) = (random.below(4), random.below(4));
         let mut abandoned = Vec::new();
         self.with_current(0, |owner| {
             let host = &*owner.host;
@@ -368,6 +359,7 @@ impl World {
                     owner.pipeline.restart(host, &webhook);
                     owner.pipeline.retry(host, &selection);
                 }
+                2 => set_webhooks(host, variant),
                 _ => abandoned = owner.pipeline.abandon(host, &selection),
             }
             owner.pipeline.woken(host);
@@ -679,6 +671,38 @@ impl World {
 }
 
 /// The number of the change that a push tells of.
+/// The configuration of a webhook.
+fn webhook(number: u64, more: &str) -> String {
+    let counting = match number {
+        2 => r#""disable_after":1000000,"disable_count":"total""#,
+        _ => r#""disable_after":20"#,
+    };
+    format!(
+        r#"{{"id":"w{number}","url":"https://w{number}.example/","secret":"s","timeout":"2s",
+            "retry":["1s","5s","20s"],"max_in_flight":{MAX_IN_FLIGHT},{counting},
+            "events":["data_update","data_remove"]{more}}}"#
+    )
+}
+
+/// The admin sets the last webhook, with harmless changes, and others before it that are not
+/// pushed to: what is under way has to find its target at another place.
+fn set_webhooks(host: &SimHost, variant: u64) {
+    let mut store = Memory::new("formhook", None, Bounds { bytes: 1 << 20, history: 50_000 });
+    let set = store.update_additions(host, |additions| {
+        *additions = Additions::default();
+        for number in 0..variant {
+            let id = format!("off{number}");
+            let off = format!(r#"{{"id":"{id}","url":"https://off.example/","enabled":false}}"#);
+            additions.set_webhook(&id, off.into());
+        }
+        let more = format!(r#","headers":{{"x-variant":"{variant}"}}"#);
+        let number = WEBHOOKS - 1;
+        additions.set_webhook(&format!("w{number}"), webhook(number, &more).into());
+        Ok::<_, ()>(())
+    });
+    set.unwrap();
+}
+
 fn change_in(body: &str) -> Option<u64> {
     let (_, rest) = body.split_once("\"change\":")?;
     rest.split(',').next()?.parse().ok()

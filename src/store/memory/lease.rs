@@ -1,7 +1,7 @@
 //! Who owns which region, and what becomes of those whose owner is gone.
 
 use super::super::entry::{Entry, Push, State};
-use super::super::{Adopted, Event, Place};
+use super::super::{Adopted, Event, Place, Totals};
 use super::region::{Region, RegionRecord};
 use super::{Memory, OVERHEAD, PATIENCE, REGIONS, SLOTS};
 use crate::host::{Expected, Host, UnixMillis};
@@ -36,6 +36,22 @@ pub(super) struct Seen {
     region: u16,
     beat: u64,
     looks: u32,
+}
+
+/// Adds what an owner says of a region to the sums of all.
+pub(super) fn add_up(totals: &mut Totals, record: RegionRecord) {
+    for (webhook, waiting, failed) in record.counts {
+        match totals.by_webhook.iter_mut().find(|(known, ..)| *known == webhook) {
+            Some(sum) => {
+                sum.1 = sum.1.saturating_add(waiting);
+                sum.2 = sum.2.saturating_add(failed);
+            }
+            None => totals.by_webhook.push((webhook, waiting, failed)),
+        }
+    }
+    totals.failed_bytes = totals.failed_bytes.saturating_add(record.failed_bytes);
+    let oldest = record.oldest.filter(|_| record.is_active);
+    totals.oldest = totals.oldest.into_iter().chain(oldest).min();
 }
 
 impl Memory {
@@ -190,13 +206,13 @@ impl Memory {
                     (seen_kicks, is_active) = (record.kicks, record.is_active);
                     written.clone_from(record);
                 });
-                self.add_up(written);
+                add_up(&mut self.totals, written);
                 is_ours
             } else {
                 let record = self.region_record(host, index).unwrap_or_default();
                 (seen_kicks, is_active) = (record.kicks, record.is_active);
                 let is_ours = record.owner == self.nonce;
-                self.add_up(record);
+                add_up(&mut self.totals, record);
                 if !is_ours {
                     self.lose_region(index);
                 }
@@ -232,23 +248,6 @@ impl Memory {
         })
     }
 
-    /// Adds what an owner says of a region to the sums of all.
-    pub(super) fn add_up(&mut self, record: RegionRecord) {
-        let totals = &mut self.totals;
-        for (webhook, waiting, failed) in record.counts {
-            match totals.by_webhook.iter_mut().find(|(known, ..)| *known == webhook) {
-                Some(sum) => {
-                    sum.1 = sum.1.saturating_add(waiting);
-                    sum.2 = sum.2.saturating_add(failed);
-                }
-                None => totals.by_webhook.push((webhook, waiting, failed)),
-            }
-        }
-        totals.failed_bytes = totals.failed_bytes.saturating_add(record.failed_bytes);
-        let oldest = record.oldest.filter(|_| record.is_active);
-        totals.oldest = totals.oldest.into_iter().chain(oldest).min();
-    }
-
     fn forget_seen(&mut self, index: u16) {
         self.seen.retain(|seen| seen.region != index);
     }
@@ -270,7 +269,7 @@ impl Memory {
                 break;
             };
             let RegionRecord { is_active, is_released, beat, .. } = record;
-            self.add_up(record);
+            add_up(&mut self.totals, record);
             if !is_active {
                 self.forget_seen(index);
                 continue;

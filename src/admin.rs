@@ -1,0 +1,5 @@
+//! The admin API and the console.
+
+mod token;
+
+pub use token::{Token, TokenError};
