@@ -7,6 +7,7 @@ pub mod commands;
 mod courier;
 mod lane;
 mod notice;
+mod probe;
 mod quiet;
 mod request;
 mod retry_after;
@@ -17,6 +18,7 @@ mod webhook;
 
 pub use courier::{Courier, Draft};
 pub use notice::{Format, Notice};
+pub use probe::{Probe, Probed};
 pub use request::RESERVED_HEADERS;
 pub use schedule::Schedule;
 pub use target::{EGRESS_CLUSTER, Target, TargetError};

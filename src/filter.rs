@@ -3,6 +3,7 @@
 //! A stream only copies what passes and leaves it in the inbox; reading it and sending pushes is
 //! the root's work, so that it is not done while the API call waits.
 
+mod desk;
 mod inbox;
 mod root;
 mod watch;

@@ -4,9 +4,11 @@
 
 mod alias;
 mod field_type;
+mod reference;
 
 pub use alias::{Alias, AliasError};
 pub use field_type::FieldType;
+pub use reference::{Row, comparison, example_record};
 
 use crate::json::Text;
 use std::collections::HashMap;

@@ -20,6 +20,7 @@ pub use webhook_state::{Change, Counting, WebhookState};
 
 use crate::history::Record;
 use crate::host::{Host, UnixMillis, Version};
+use std::fmt;
 
 /// Names the place of a push in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,9 +30,21 @@ pub struct Place {
 }
 
 impl Place {
+    /// Reads what its `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (region, slot) = text.split_once('.')?;
+        Some(Place { region: region.parse().ok()?, slot: slot.parse().ok()? })
+    }
+
     /// The region that it is in.
     pub fn region(self) -> u16 {
         self.region
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.region, self.slot)
     }
 }
 
@@ -177,8 +190,21 @@ pub trait Store {
     /// A record of the history.
     fn history(&self, host: &impl Host, number: u64) -> Option<Record>;
 
-    /// The failed cache, in no particular order, as far as `visit` wants to see it.
-    fn failed(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool);
+    /// The failed cache in a fixed order, from a place on, as far as `visit` wants to see it and
+    /// at most so many places are looked at. The place to go on from, if there may be more: the
+    /// one that `visit` did not want is looked at again.
+    fn failed_from(
+        &self,
+        host: &impl Host,
+        from: Option<Place>,
+        places: usize,
+        visit: &mut dyn FnMut(Loaded) -> bool,
+    ) -> Option<Place>;
+
+    /// The whole failed cache in that order, as far as `visit` wants to see it.
+    fn failed(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool) {
+        self.failed_from(host, None, usize::MAX, visit);
+    }
 
     /// Has pushes of the failed cache tried again, by whoever owns them. How many.
     fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize;

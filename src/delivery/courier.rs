@@ -6,7 +6,7 @@
 
 mod tell;
 
-pub(super) use tell::record_of;
+pub(super) use tell::{record_of, record_of_ending};
 
 use super::lane::{Job, Lane};
 use super::quiet::Quiet;
@@ -94,12 +94,12 @@ struct Attempt {
 }
 
 /// How an attempt went, as the history tells it.
-struct Ending<'a> {
-    outcome: Outcome,
-    attempts: u32,
-    cause: &'a str,
-    answer: Option<&'a Answer>,
-    stamp: Option<Stamp>,
+pub(super) struct Ending<'a> {
+    pub(super) outcome: Outcome,
+    pub(super) attempts: u32,
+    pub(super) cause: &'a str,
+    pub(super) answer: Option<&'a Answer>,
+    pub(super) stamp: Option<Stamp>,
 }
 
 impl<S: Store> Courier<S> {
@@ -442,10 +442,7 @@ impl<S: Store> Courier<S> {
         let target = Rc::clone(&attempt.target);
         let elapsed = now.saturating_sub(attempt.sent);
         let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
-        let answer = match reply {
-            Reply::Answer(answer) => Some(answer),
-            Reply::Broken => None,
-        };
+        let answer = verdict.answer(reply);
         let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
         if !is_own_side {
             self.metrics.duration(host, &target.id, elapsed);
@@ -552,8 +549,7 @@ impl<S: Store> Courier<S> {
             let _ = self.store.finish(host, &loaded);
             return;
         }
-        let status =
-            answer.map(|answer| answer.status).filter(|_| matches!(cause, Cause::Status(_)));
+        let status = answer.map(|answer| answer.status);
         let cause = cause.to_string();
         let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
         if is_gone {

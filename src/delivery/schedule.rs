@@ -17,6 +17,11 @@ impl Schedule {
         Schedule { delays }
     }
 
+    /// The delays.
+    pub fn delays(&self) -> &[Duration] {
+        &self.delays
+    }
+
     /// How long to wait after the attempt with this number has failed, with jitter: up to a tenth
     /// more, never less, so that pushes that failed together do not come back together.
     pub fn jittered_delay_after(&self, attempt: u32, random: u32) -> Option<Duration> {

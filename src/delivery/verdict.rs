@@ -13,6 +13,18 @@ pub enum Verdict {
     Failed(Cause),
 }
 
+impl Verdict {
+    /// The answer of the target: what the gateway answers in its place is none.
+    pub fn answer<'r>(&self, reply: &'r Reply) -> Option<&'r Answer> {
+        match (self, reply) {
+            (Verdict::Delivered | Verdict::Failed(Cause::Status(_)), Reply::Answer(answer)) => {
+                Some(answer)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {

@@ -1,9 +1,11 @@
 //! The root context: one per worker and configuration. It owns the pipeline.
 
+use super::desk::Desk;
 use super::inbox::Inbox;
 use super::watch::Watch;
+use crate::admin::Admin;
 use crate::capture::Budget;
-use crate::config::Config;
+use crate::config::{Config, Plugin, as_json};
 use crate::host::wasm::{self, Envoy};
 use crate::host::{CalloutId, Host, QueueId};
 use crate::metrics::Metrics;
@@ -11,6 +13,7 @@ use crate::pipeline::Pipeline;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,6 +22,11 @@ const FIRST_LOOK: Duration = Duration::from_millis(50);
 
 /// When a wake could not be asked for, the timer stands in.
 const WAKE_FALLBACK: Duration = Duration::from_millis(5);
+
+thread_local! {
+    /// Whether this VM has told of its start.
+    static IS_STARTED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What the root and the streams of a configuration share.
 pub(super) struct Shared {
@@ -42,9 +50,18 @@ impl Shared {
 /// A root context, before and after it is configured.
 #[derive(Default)]
 pub(crate) struct Root {
-    running: Option<Running>,
+    role: Role,
     /// The configuration was replaced; what is under way is brought to its end.
     is_leaving: bool,
+}
+
+/// What a root context is there for.
+#[derive(Default)]
+enum Role {
+    #[default]
+    Unconfigured,
+    Watch(Box<Running>),
+    Admin(Rc<RefCell<Admin>>),
 }
 
 struct Running {
@@ -68,12 +85,24 @@ impl Running {
 }
 
 impl Root {
+    fn running(&mut self) -> Option<&mut Running> {
+        match &mut self.role {
+            Role::Watch(running) => Some(running),
+            Role::Admin(_) | Role::Unconfigured => None,
+        }
+    }
+
+    /// Whether everything that was under way is over, or has another owner.
+    fn has_left(&mut self) -> bool {
+        self.running().is_none_or(|running| running.pipeline.leave(&Envoy))
+    }
+
     /// Brings to its end what a replaced configuration has under way.
     fn go_on_leaving(&mut self) {
         if !self.is_leaving {
             return;
         }
-        if self.running.as_mut().is_none_or(|running| running.pipeline.leave(&Envoy)) {
+        if self.has_left() {
             self.is_leaving = false;
             let _ = hostcalls::done();
         }
@@ -83,14 +112,14 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, _: usize, _: usize) {
         let reply = wasm::reply(headers);
-        if let Some(running) = &mut self.running {
+        if let Some(running) = self.running() {
             running.pipeline.reply(&Envoy, CalloutId(token), &reply);
         }
         self.go_on_leaving();
     }
 
     fn on_done(&mut self) -> bool {
-        let is_done = self.running.as_mut().is_none_or(|running| running.pipeline.leave(&Envoy));
+        let is_done = self.has_left();
         self.is_leaving = !is_done;
         is_done
     }
@@ -98,8 +127,11 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_vm_start(&mut self, _: usize) -> bool {
-        log::info!("formhook {} started", env!("CARGO_PKG_VERSION"));
-        Metrics::vm_start(&Envoy);
+        // Envoy says so for each root context of a VM.
+        if !IS_STARTED.replace(true) {
+            log::info!("formhook {} started", env!("CARGO_PKG_VERSION"));
+            Metrics::vm_start(&Envoy);
+        }
         true
     }
 
@@ -114,29 +146,30 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let config = match Config::parse(&text, &|name| Envoy.env(name)) {
-            Ok(config) => Rc::new(config),
+        let plugin = as_json(&text).and_then(|json| {
+            let plugin = Plugin::parse(&json, &|name| Envoy.env(name))?;
+            Ok((plugin, json))
+        });
+        match plugin {
+            Ok((Plugin::Watch(config), json)) => {
+                self.role = Role::Watch(Box::new(watch(config, &json)))
+            }
+            Ok((Plugin::Admin(config), _)) => {
+                let admin = Admin::new(config, &namespace());
+                self.role = Role::Admin(Rc::new(RefCell::new(admin)));
+            }
             Err(faults) => {
                 log::error!("the configuration has {} fault(s):", faults.len());
                 faults.iter().for_each(|fault| log::error!("{fault}"));
                 return false;
             }
-        };
-        let queue = own_queue();
-        let pipeline = Pipeline::new(Rc::clone(&config), &Envoy, &namespace(), queue);
-        let budget = Rc::clone(pipeline.budget());
-        self.running = Some(Running {
-            shared: Rc::new(Shared { config, budget, inbox: Inbox::default(), queue: own_queue() }),
-            pipeline,
-        });
-        // There may be pushes of an owner that is gone. Nothing may be sent before this returns.
-        Envoy.set_timer(Some(FIRST_LOOK));
+        }
         true
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
         while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
-        if let Some(running) = &mut self.running {
+        if let Some(running) = self.running() {
             running.read_inbox();
             running.pipeline.woken(&Envoy);
         }
@@ -145,7 +178,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         Envoy.set_timer(None);
-        if let Some(running) = &mut self.running {
+        if let Some(running) = self.running() {
             running.read_inbox();
             running.pipeline.timer_fired(&Envoy);
         }
@@ -153,13 +186,28 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let running = self.running.as_ref()?;
-        Some(Box::new(Watch::new(Rc::clone(&running.shared))))
+        match &self.role {
+            Role::Watch(running) => Some(Box::new(Watch::new(Rc::clone(&running.shared)))),
+            Role::Admin(admin) => Some(Box::new(Desk::new(Rc::clone(admin)))),
+            Role::Unconfigured => None,
+        }
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+/// Begins to watch.
+fn watch(config: Config, json: &[u8]) -> Running {
+    let config = Rc::new(config);
+    let mut pipeline = Pipeline::new(Rc::clone(&config), &Envoy, &namespace(), own_queue());
+    pipeline.publish(&Envoy, json);
+    let budget = Rc::clone(pipeline.budget());
+    // There may be pushes of an owner that is gone. Nothing may be sent before this returns.
+    Envoy.set_timer(Some(FIRST_LOOK));
+    let inbox = Inbox::default();
+    Running { shared: Rc::new(Shared { config, budget, inbox, queue: own_queue() }), pipeline }
 }
 
 /// A shared queue of this root alone: of a queue that several have registered, only the last to

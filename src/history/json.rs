@@ -24,12 +24,17 @@ impl Record {
         out.push(b'}');
     }
 
+    /// The same without headers, answer and body.
+    pub fn summary_json(&self, out: &mut Vec<u8>) {
+        self.summary(out);
+        out.push(b'}');
+    }
+
     /// The record as one line for the log: `formhook.push`, a space and a JSON object. Headers and
     /// bodies do not belong into a log.
     pub fn log_line(&self) -> String {
         let mut line = b"formhook.push ".to_vec();
-        self.summary(&mut line);
-        line.push(b'}');
+        self.summary_json(&mut line);
         // Only whole characters were written.
         String::from_utf8(line).unwrap_or_default()
     }

@@ -61,6 +61,11 @@ impl Secret {
         Ok(Secret { text: text.into(), hmac })
     }
 
+    /// The text of a secret with this key.
+    pub fn encoded(key: &[u8]) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(key))
+    }
+
     /// The secret as it was given.
     pub(super) fn text(&self) -> &str {
         &self.text

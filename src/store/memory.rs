@@ -311,22 +311,6 @@ impl Memory {
         Ok(())
     }
 
-    /// Visits every kept push of all owners.
-    fn visit_all(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool) {
-        for region in 0..REGIONS {
-            let Some(record) = self.region_record(host, region) else {
-                continue;
-            };
-            for slot in 0..record.used.min(SLOTS) {
-                let place = Place { region, slot };
-                let wants_more = self.read(host, place).is_none_or(&mut *visit);
-                if !wants_more {
-                    return;
-                }
-            }
-        }
-    }
-
     /// The failed pushes that a command is for.
     fn selected(&self, host: &impl Host, selection: &Selection) -> Vec<Loaded> {
         let mut found = Vec::new();
@@ -557,10 +541,31 @@ impl Store for Memory {
         (u64::from_le_bytes(*kept) == number).then(|| Record::decode(record)).flatten()
     }
 
-    fn failed(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool) {
-        self.visit_all(host, &mut |loaded| {
-            !matches!(loaded.entry.state, State::Failed(_)) || visit(loaded)
-        });
+    fn failed_from(
+        &self,
+        host: &impl Host,
+        from: Option<Place>,
+        places: usize,
+        visit: &mut dyn FnMut(Loaded) -> bool,
+    ) -> Option<Place> {
+        let Place { region: first, slot: mut start } = from.unwrap_or(Place { region: 0, slot: 0 });
+        let mut left = places;
+        for region in first..REGIONS {
+            let used = self.region_record(host, region)?.used.min(SLOTS);
+            for slot in std::mem::take(&mut start)..used {
+                let place = Place { region, slot };
+                if left == 0 {
+                    return Some(place);
+                }
+                left -= 1;
+                let loaded = self.read(host, place);
+                let failed = loaded.filter(|one| matches!(one.entry.state, State::Failed(_)));
+                if failed.is_some_and(|loaded| !visit(loaded)) {
+                    return Some(place);
+                }
+            }
+        }
+        None
     }
 
     fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {

@@ -6,18 +6,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod guests;
 mod layout;
 mod play;
 mod show;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
+use guests::Guests;
 use layout::{Screen, Style};
 use play::{Stage, Tally};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::process::ExitCode;
-use support::gateway::{self, Gateway, SECRET_ENV, Setup};
+use support::gateway::{self, ADMIN_TOKEN, Gateway, SECRET_ENV, Setup};
 use support::platform::{Field, Form, Kind, Platform};
 use support::receiver::{Received, Receiver};
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,6 +108,7 @@ async fn demo(all_good: &Cell<bool>) -> Result<(), Trouble> {
     };
     all_good.set(play::play(stage).await?);
     if std::env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")) {
+        let _guests = Guests::invite(&platform, &gateway, &mut pushes).await?;
         invite(&screen, &platform, &gateway, &receiver)?;
         follow(&screen, &mut pushes).await?;
     }
@@ -172,6 +175,7 @@ fn invite(
 ) -> Result<(), Trouble> {
     screen.heading("Now it is yours, until Ctrl-C")?;
     screen.print(&[
+        Style::Title.line(format!("console   http://{}/#token={ADMIN_TOKEN}", gateway.admin_api)),
         Style::Plain.line(format!("gateway   {}", gateway.url(""))),
         Style::Plain.line(format!("metrics   http://{}/stats/prometheus", gateway.admin)),
         Style::Plain.line(format!("platform  http://{}", platform.address())),
@@ -189,6 +193,13 @@ fn invite(
         CUSTOMER: {"value": "Ada"}, AMOUNT: {"value": 99.5},
     }}));
     let list = play::concerning_orders(json!({"limit": 10}));
+    screen.print(&[
+        Style::Plain.line(""),
+        Style::Prose.line(
+            "The console shows the webhook crm as it is pushed to, and three more that the admin \
+             API has just made: billing fails, old-erp is disabled, archive is off.",
+        ),
+    ])?;
     let offers = [
         ("Create an order, and see its push below:", curl(play::CREATE, order)),
         ("List the orders:", curl("/api/v5/app/entry/data/list", list)),

@@ -52,6 +52,7 @@ fn the_shipped_gateway_is_valid() {
     let output = Command::new(super::support::gateway::envoy_binary())
         .args(["--mode", "validate", "--config-path", "envoy/envoy.yaml"])
         .env("CRM_WEBHOOK_SECRET", super::support::gateway::SECRET)
+        .env("FORMHOOK_ADMIN_TOKEN", super::support::gateway::ADMIN_TOKEN)
         .current_dir(root())
         .output()
         .unwrap();

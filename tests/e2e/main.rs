@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
 mod api_call;
 mod configuration;
 mod delivery;
@@ -77,7 +78,9 @@ pub fn order(customer: &str) -> Value {
 
 /// A body as the platform would push it: members sorted, compact.
 pub fn pushed(op: &str, time: u64, data: &Value) -> String {
-    json!({"data": data, "op": op, "opTime": time}).to_string()
+    let mut body = json!({"data": data, "op": op, "opTime": time});
+    body.sort_all_objects();
+    body.to_string()
 }
 
 pub const PUSHED: &str = r#"formhook_pushes_total{result="success",webhook="crm"}"#;

@@ -12,6 +12,8 @@ use std::time::Duration;
 /// The plugin's environment in every test.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const SECRET_ENV: &str = "CRM_WEBHOOK_SECRET";
+pub const ADMIN_TOKEN: &str = "9f0d5ad2c57c4f4b9c1e7a3d8b6e2f10";
+const ADMIN_TOKEN_ENV: &str = "FORMHOOK_ADMIN_TOKEN";
 
 /// How the plugin's configuration is written into Envoy's.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,11 @@ impl Setup {
     pub fn with_plugin_text(platform: SocketAddr, plugin: &str) -> Self {
         let mut setup = Setup { config: shipped_config(), workers: 1, is_dynamic: false };
         *setup.at("/admin/address/socket_address/port_value") = json!(0);
-        *setup.at("/static_resources/listeners/0/address/socket_address/port_value") = json!(0);
+        for listener in [0, 2] {
+            let port =
+                format!("/static_resources/listeners/{listener}/address/socket_address/port_value");
+            *setup.at(&port) = json!(0);
+        }
         let mut setup = setup.module("formhook.wasm");
         setup.plugin()["configuration"] =
             json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin});
@@ -57,7 +63,9 @@ impl Setup {
     pub fn module(mut self, name: &str) -> Self {
         let wasm = root().join("build").join(name);
         assert!(wasm.exists(), "{} is missing: run `make wasm wasm-crash`", wasm.display());
-        self.plugin()["vm_config"]["code"]["local"]["filename"] = json!(wasm);
+        for listener in [0, 2] {
+            self.plugin_of(listener)["vm_config"]["code"]["local"]["filename"] = json!(wasm);
+        }
         self
     }
 
@@ -140,7 +148,20 @@ impl Setup {
     }
 
     pub fn plugin(&mut self) -> &mut Value {
-        &mut named(self.http_filters(), "envoy.filters.http.wasm")["typed_config"]["config"]
+        self.plugin_of(0)
+    }
+
+    /// The plugin of the admin listener.
+    pub fn admin_plugin(&mut self) -> &mut Value {
+        self.plugin_of(2)
+    }
+
+    fn plugin_of(&mut self, listener: usize) -> &mut Value {
+        let manager = format!(
+            "/static_resources/listeners/{listener}/filter_chains/0/filters/0/typed_config"
+        );
+        let filters = &mut self.at(&manager)["http_filters"];
+        &mut named(filters, "envoy.filters.http.wasm")["typed_config"]["config"]
     }
 
     pub fn cluster(&mut self, name: &str) -> &mut Value {
@@ -158,9 +179,9 @@ impl Setup {
     /// The same; an error says why Envoy does not serve, with its log.
     pub async fn try_start(self) -> Result<Gateway, String> {
         let mut envoy = Process::spawn(self)?;
-        let (admin, port) = envoy.serving().await.map_err(|why| envoy.with_log(&why))?;
-        let address = ([127, 0, 0, 1], port).into();
-        Ok(Gateway { address, admin, client: client(), envoy })
+        let serving = envoy.serving().await.map_err(|why| envoy.with_log(&why))?;
+        let Serving { admin, gateway, admin_api } = serving;
+        Ok(Gateway { address: gateway, admin, admin_api, client: client(), envoy })
     }
 
     /// Starts Envoy, which must refuse this configuration. Its log.
@@ -268,6 +289,7 @@ impl Process {
             // After a change, the old listener's filters end so many seconds later.
             .args(["--drain-time-s", "1"])
             .env(SECRET_ENV, SECRET)
+            .env(ADMIN_TOKEN_ENV, ADMIN_TOKEN)
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -286,8 +308,8 @@ impl Process {
         format!("{why}\n--- Envoy's log\n{}---", self.log())
     }
 
-    /// Waits until all is ready: the address of the admin interface, and the gateway's port.
-    async fn serving(&mut self) -> Result<(SocketAddr, u16), String> {
+    /// Waits until all is ready.
+    async fn serving(&mut self) -> Result<Serving, String> {
         let admin_file = self.folder.path().join("admin");
         let admin = wait::attempt("Envoy's admin address", async || {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -311,10 +333,20 @@ impl Process {
             client.get(url).send().await?.json::<Value>().await
         };
         let mut listeners = listeners().await.map_err(|error| error.to_string())?;
-        let gateway = named(&mut listeners["listener_statuses"], "gateway");
-        let port = gateway["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
-        Ok((admin, u16::try_from(port).unwrap()))
+        let mut address = |name| {
+            let listener = named(&mut listeners["listener_statuses"], name);
+            let port = listener["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
+            SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
+        };
+        Ok(Serving { admin, gateway: address("gateway"), admin_api: address("formhook_admin") })
     }
+}
+
+/// Where an Envoy serves.
+struct Serving {
+    admin: SocketAddr,
+    gateway: SocketAddr,
+    admin_api: SocketAddr,
 }
 
 impl Drop for Process {
@@ -334,6 +366,8 @@ pub struct Gateway {
     pub address: SocketAddr,
     /// Envoy's own admin interface.
     pub admin: SocketAddr,
+    /// Formhook's console and admin API.
+    pub admin_api: SocketAddr,
     client: reqwest::Client,
     envoy: Process,
 }
@@ -351,6 +385,12 @@ impl Gateway {
     /// An API call to be completed.
     pub fn post(&self, path: &str, key: &str) -> reqwest::RequestBuilder {
         self.client.post(self.url(path)).bearer_auth(key)
+    }
+
+    /// Calls the admin API.
+    pub fn admin(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://{}/api/v1{path}", self.admin_api);
+        self.client.request(method, url).bearer_auth(ADMIN_TOKEN)
     }
 
     /// Changes a dynamic gateway, as far as its listener goes, and waits until Envoy has taken it.

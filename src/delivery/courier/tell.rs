@@ -1,7 +1,7 @@
 //! Everybody who has to know of a push's end is told: history, log, metrics, and people.
 
 use super::super::notice::Notice;
-use super::super::{Purpose, request};
+use super::super::{Purpose, Webhook, request};
 use super::{Courier, Draft, Ending, NO_ROOM, NOTICE_PAUSE};
 use crate::form::FormKey;
 use crate::history::{self, Outcome, Record};
@@ -180,26 +180,36 @@ impl<S: Store> Courier<S> {
 
     /// Writes the end of a push into the history and the log.
     pub(super) fn record(&mut self, host: &impl Host, push: &Push, ending: Ending<'_>) {
-        let Ending { outcome, attempts, cause, answer, stamp } = ending;
         let target = self.targets.iter().find(|target| target.id == push.webhook);
-        let headers = match (target, stamp) {
-            (Some(target), Some(stamp)) => request::shown_headers(target, push, stamp),
-            _ => Vec::new(),
-        };
-        let record = Record {
-            url: target
-                .map_or_else(Box::default, |target| history::shown_url(&target.target.to_string())),
-            attempts,
-            status: answer.map(|answer| answer.status).filter(|status| *status > 0),
-            cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),
-            answer: answer.map_or_else(Box::default, |answer| {
-                history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
-            }),
-            headers,
-            ..record_of(push, outcome, host.now())
-        };
+        let record = record_of_ending(target, push, &ending, host.now());
         self.store.record(host, &record);
         log::info!("{}", record.log_line());
+    }
+}
+
+/// What the history says of a push that ended like this.
+pub(in crate::delivery) fn record_of_ending(
+    target: Option<&Rc<Webhook>>,
+    push: &Push,
+    ending: &Ending<'_>,
+    ended: UnixMillis,
+) -> Record {
+    let Ending { outcome, attempts, cause, answer, stamp } = *ending;
+    let headers = match (target, stamp) {
+        (Some(target), Some(stamp)) => request::shown_headers(target, push, stamp),
+        _ => Vec::new(),
+    };
+    Record {
+        url: target
+            .map_or_else(Box::default, |target| history::shown_url(&target.target.to_string())),
+        attempts,
+        status: answer.map(|answer| answer.status).filter(|status| *status > 0),
+        cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),
+        answer: answer.map_or_else(Box::default, |answer| {
+            history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
+        }),
+        headers,
+        ..record_of(push, outcome, ended)
     }
 }
 

@@ -58,7 +58,7 @@ async fn each_push_ends_in_one_line_of_the_log_that_tells_no_secret() {
         ("crm", 0, json!(["success", 2, 200, ""])),
         ("crm", 1, json!(["success", 1, 200, ""])),
         ("failing", 0, json!(["failure", 4, 404, "HTTP 404"])),
-        ("refused", 1, json!(["failure", 4, 503, "connection refused"])),
+        ("refused", 1, json!(["failure", 4, null, "connection refused"])),
         ("gone", 0, json!(["failure", 1, 410, "HTTP 410"])),
         ("gone", 1, json!(["not_attempted", 0, null, "the webhook is disabled"])),
     ] {

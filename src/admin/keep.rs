@@ -1,0 +1,122 @@
+//! What was set at run time, written so that it can go into the gateway's configuration.
+
+use crate::json::{Builder, Document, Kind, Value};
+use crate::store::Additions;
+
+const NOTE: &str = "This ends with Envoy's process. To keep it, write this into the gateway's configuration; secrets go into the environment variables that it names.";
+
+/// Members that hold a secret, and the ones that name an environment variable in their place.
+const SECRETS: [(&str, &str, &str); 2] = [
+    ("secret", "secret_env", "WEBHOOK_SECRET"),
+    ("previous_secret", "previous_secret_env", "PREVIOUS_WEBHOOK_SECRET"),
+];
+
+/// Adds the member `keep` to an answer: a note, and the YAML of one webhook or form.
+pub(super) fn write(json: &mut Builder, list: &str, text: &str) {
+    let mut yaml = format!("{list}:\n");
+    item(&mut yaml, text);
+    json.name("keep").open(b'{').name("note").text(NOTE).name("yaml").text(&yaml).close(b'}');
+}
+
+/// Everything, as YAML.
+pub(super) fn all(additions: &Additions) -> String {
+    let mut yaml = String::new();
+    let webhooks: Vec<_> = additions.webhooks.iter().map(|(_, text)| &**text).collect();
+    let forms: Vec<_> = additions.forms.iter().map(|(_, text)| &**text).collect();
+    for (list, texts) in [("forms", forms), ("webhooks", webhooks)] {
+        if !texts.is_empty() {
+            yaml.push_str(list);
+            yaml.push_str(":\n");
+            texts.iter().for_each(|text| item(&mut yaml, text));
+        }
+    }
+    if yaml.is_empty() {
+        yaml.push_str("# Nothing was set at run time.\n");
+    }
+    yaml
+}
+
+/// An item of a YAML list. Its members stand one to a line, in YAML's flow style, which is JSON.
+fn item(yaml: &mut String, text: &str) {
+    let Ok(document) = Document::parse(text.as_bytes()) else { return };
+    let root = document.root();
+    let id = root.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_ascii_uppercase();
+    let mut before = "  - ";
+    for (name, value) in root.members() {
+        let (name, value) = match SECRETS.iter().find(|(secret, ..)| name.is(secret)) {
+            Some((_, variable, end)) => {
+                let id = id.replace('-', "_");
+                (*variable, format!("{id}_{end}"))
+            }
+            None => (name.raw(), flow(value)),
+        };
+        yaml.push_str(&format!("{before}{name}: {value}\n"));
+        before = "    ";
+    }
+}
+
+/// JSON is YAML but for headers' values, which may be credentials.
+fn flow(value: Value<'_>) -> String {
+    match value.kind() {
+        Kind::Array | Kind::Object => spaced(value.raw()),
+        _ => value.raw().to_owned(),
+    }
+}
+
+/// A space after each comma and colon that is not in a string: YAML wants one after a colon.
+fn spaced(json: &str) -> String {
+    let mut out = String::with_capacity(json.len().saturating_add(16));
+    let (mut in_string, mut is_escaped) = (false, false);
+    for character in json.chars() {
+        out.push(character);
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => in_string = !in_string,
+            ',' | ':' if !in_string => out.push(' '),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_is_kept_is_configuration_without_secrets() {
+        let mut additions = Additions::default();
+        let webhook = json!({
+            "id": "my-crm", "url": "https://crm.example/?a: b, \"c\"\\", "secret": "hidden",
+            "previous_secret": "hidden", "headers": {"x-a": "b:c,d"}, "max_in_flight": 5,
+        });
+        additions.set_webhook("my-crm", webhook.to_string().into());
+        let form = json!({
+            "app_id": "a", "entry_id": "e", "name": "表: 1",
+            "fields": [{"id": "_widget_1", "alias": "x", "label": "\u{2028} # - {"}],
+        });
+        let key = crate::form::FormKey { app_id: "a".into(), entry_id: "e".into() };
+        additions.set_form(key, form.to_string().into());
+        let yaml = all(&additions);
+        assert!(!yaml.contains("hidden"), "{yaml}");
+        let read: Value = serde_yaml_ng::from_str(&yaml).unwrap();
+        assert_eq!(read["forms"], json!([form]));
+        let mut expected = webhook;
+        let expected = {
+            let object = expected.as_object_mut().unwrap();
+            object.remove("secret");
+            object.remove("previous_secret");
+            object.insert("secret_env".into(), json!("MY_CRM_WEBHOOK_SECRET"));
+            object.insert("previous_secret_env".into(), json!("MY_CRM_PREVIOUS_WEBHOOK_SECRET"));
+            expected
+        };
+        assert_eq!(read["webhooks"], json!([expected]));
+    }
+
+    #[test]
+    fn where_nothing_was_set_there_is_nothing_to_keep() {
+        assert_eq!(all(&Additions::default()), "# Nothing was set at run time.\n");
+    }
+}

@@ -1,0 +1,63 @@
+//! What the gateway is configured to do at the moment, as the admin sees it.
+
+use super::answer::Problem;
+use crate::config::{Config, InForce};
+use crate::host::Host;
+use crate::store::{Additions, Memory, Store as _};
+use std::rc::Rc;
+
+/// The configuration, what was set at run time, and both together.
+#[derive(Debug)]
+pub(super) struct View {
+    /// What the filter that watches published.
+    published: Vec<u8>,
+    mark: u64,
+    pub(super) config: Config,
+    pub(super) additions: Additions,
+    pub(super) in_force: InForce,
+}
+
+/// What a look at the store brought.
+pub(super) enum Look {
+    /// What was known already.
+    Same(Rc<View>),
+    /// Something changed.
+    New(View),
+}
+
+impl View {
+    /// What there is at the moment, given what was known.
+    pub(super) fn refreshed(
+        host: &impl Host,
+        store: &Memory,
+        known: Option<Rc<View>>,
+    ) -> Result<Look, Problem> {
+        let published = store.published(host).ok_or_else(|| {
+            Problem::new(
+                503,
+                "No filter with `role: watch` runs in this gateway under the same `root_id` and `vm_id`; give both filters the same.",
+            )
+        })?;
+        let mark = store.additions_mark(host);
+        if let Some(known) = known
+            && known.mark == mark
+            && known.published == published
+        {
+            return Ok(Look::Same(known));
+        }
+        let config = Config::parse(&published, &|name| host.env(name)).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            Problem::new(
+                503,
+                format!(
+                    "The configuration of the filter that watches cannot be read here ({}); give both filters the same `vm_config`.",
+                    faults.join("; ")
+                ),
+            )
+        })?;
+        let additions = store.additions(host);
+        // What could not be put into force was logged by the filter that watches.
+        let (in_force, _) = config.with(&additions, &|name| host.env(name));
+        Ok(Look::New(View { published, mark, config, additions, in_force }))
+    }
+}

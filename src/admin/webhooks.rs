@@ -1,0 +1,394 @@
+//! Webhooks: what they are set to, how they are, and what can be done to them.
+
+use super::answer::{Answer, Problem};
+use super::{Context, keep};
+use crate::config::parse_webhook;
+use crate::delivery::{FormFilter, Probed, Purpose, Webhook, WhileDisabled, commands};
+use crate::history::Outcome;
+use crate::host::Host;
+use crate::json::{Builder, Kind, Value, quote};
+use crate::sign::Secret;
+use crate::store::{Additions, Store as _, WebhookState};
+use std::rc::Rc;
+
+/// How a webhook can be.
+pub(super) const STATUSES: [&str; 4] = ["active", "failing", "disabled", "off"];
+
+/// How many webhooks can be set at run time.
+const MAX_WEBHOOKS: usize = 100;
+
+/// A secret and the variable that may hold it: one of the two is given, or neither.
+const SECRETS: [[&str; 2]; 2] =
+    [["secret", "secret_env"], ["previous_secret", "previous_secret_env"]];
+
+/// All webhooks in force.
+pub(super) fn all<'a, H>(context: &Context<'a, H>) -> impl Iterator<Item = &'a Rc<Webhook>> {
+    let webhooks = context.view.in_force.webhooks.iter();
+    webhooks.filter(|webhook| webhook.purpose == Purpose::Push)
+}
+
+pub(super) fn find<H>(context: &Context<'_, H>, id: &str) -> Result<Rc<Webhook>, Problem> {
+    let found = all(context).find(|webhook| *webhook.id == *id);
+    found.cloned().ok_or_else(|| Problem::new(404, "There is no webhook with this id."))
+}
+
+pub(super) fn status(webhook: &Webhook, state: &WebhookState) -> &'static str {
+    match (webhook.enabled, &state.disabled, state.failures) {
+        (false, ..) => "off",
+        (true, Some(_), _) => "disabled",
+        (true, None, 1..) => "failing",
+        (true, None, 0) => "active",
+    }
+}
+
+fn is_configured<H>(context: &Context<'_, H>, id: &str) -> bool {
+    context.view.config.webhooks.iter().any(|webhook| *webhook.id == *id)
+}
+
+pub(super) fn list<H: Host>(context: &mut Context<'_, H>) -> Answer {
+    let mut json = Builder::new();
+    json.open(b'{').name("items").open(b'[');
+    for webhook in all(context) {
+        write(&mut json, context, webhook);
+    }
+    json.close(b']').close(b'}');
+    Answer::json(json)
+}
+
+pub(super) fn get<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
+    let webhook = find(context, id)?;
+    let mut json = Builder::new();
+    write(&mut json, context, &webhook);
+    Ok(Answer::json(json))
+}
+
+fn write<H: Host>(json: &mut Builder, context: &Context<'_, H>, webhook: &Webhook) {
+    let source = if is_configured(context, &webhook.id) { "config" } else { "api" };
+    json.open(b'{').name("id").text(&webhook.id).name("source").text(source);
+    json.name("has_secret").flag(!webhook.secrets.is_empty());
+    json.name("has_previous_secret").flag(webhook.secrets.len() > 1);
+    settings(json.name("settings"), webhook);
+    let state = context.store.webhook(context.host, &webhook.id);
+    let totals = context.store.survey(context.host);
+    let known = totals.by_webhook.iter().find(|(id, ..)| *id == webhook.id);
+    let (pending, failed) = known.map_or((0, 0), |(_, pending, failed)| (*pending, *failed));
+    let disabled = state.disabled.as_ref();
+    let since = disabled.map(|(since, _)| since.to_string());
+    json.name("state").open(b'{').name("status").text(status(webhook, &state));
+    json.name("disabled_since").maybe(since.as_deref());
+    json.name("cause").maybe(disabled.map(|(_, cause)| &**cause));
+    json.name("failures").number(state.failures.into());
+    json.name("pending").number(pending).name("failed").number(failed);
+    json.close(b'}').close(b'}');
+}
+
+/// All settings but secrets and the values of headers, in the words of the configuration.
+fn settings(json: &mut Builder, webhook: &Webhook) {
+    let Webhook { target, forms, ops, signing, headers, timeout, retry, counting, .. } = webhook;
+    let texts = |json: &mut Builder, texts: &mut dyn Iterator<Item = String>| {
+        json.open(b'[');
+        texts.for_each(|text| {
+            json.text(&text);
+        });
+        json.close(b']');
+    };
+    json.open(b'{').name("id").text(&webhook.id).name("enabled").flag(webhook.enabled);
+    json.name("url").text(&target.to_string());
+    if !target.is_by_egress() {
+        json.name("cluster").text(target.cluster());
+    }
+    json.name("forms");
+    match forms {
+        FormFilter::All => {
+            json.text("all");
+        }
+        FormFilter::Only(forms) => {
+            json.open(b'[');
+            for key in forms {
+                json.open(b'{').name("app_id").text(&key.app_id);
+                json.name("entry_id").text(&key.entry_id).close(b'}');
+            }
+            json.close(b']');
+        }
+    }
+    texts(json.name("events"), &mut ops.iter().map(|op| op.name().to_owned()));
+    texts(json.name("signing"), &mut signing.iter().map(|scheme| scheme.name().to_owned()));
+    json.name("headers").open(b'{');
+    for (name, _) in headers {
+        json.name(name).raw("null");
+    }
+    json.close(b'}');
+    let duration = |duration: &_| humantime::format_duration(*duration).to_string();
+    json.name("timeout").text(&duration(timeout));
+    texts(json.name("retry"), &mut retry.delays().iter().map(duration));
+    json.name("max_in_flight").number(webhook.max_in_flight as u64);
+    json.name("disable_after").number(counting.limit.into());
+    json.name("disable_count").text(if counting.total { "total" } else { "in_a_row" });
+    json.name("while_disabled").text(match webhook.while_disabled {
+        WhileDisabled::Park => "park",
+        WhileDisabled::Drop => "drop",
+    });
+    json.close(b'}');
+}
+
+pub(super) fn create<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Problem> {
+    let (webhook, text) = context.request.with_object(|body| checked(context, body, None))?;
+    let id = webhook.id.clone();
+    if is_configured(context, &id) {
+        return Err(exists(&id));
+    }
+    context.store.update_additions(context.host, |additions| {
+        if additions.webhook(&id).is_some() {
+            return Err(exists(&id));
+        }
+        if additions.webhooks.len() >= MAX_WEBHOOKS {
+            let detail = format!("There are {MAX_WEBHOOKS} webhooks; delete one first.");
+            return Err(Problem::new(409, detail));
+        }
+        additions.set_webhook(&id, text.clone());
+        Ok(())
+    })?;
+    // One of this name may have been deleted while it was disabled.
+    context.store.update_webhook(context.host, &id, |state| *state = WebhookState::default());
+    let location = format!("/api/v1/webhooks/{id}");
+    let mut answer = kept(context, &webhook, &text, None);
+    answer.status = 201;
+    answer.headers.push(("location", location.into()));
+    Ok(answer)
+}
+
+fn exists(id: &str) -> Problem {
+    let detail = format!("There is a webhook with the id {id} already; choose another id.");
+    Problem::new(409, detail)
+}
+
+pub(super) fn replace<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
+    let old = own(context, id)?;
+    let read = |body: Value<'_>| checked(context, body, Some((id, &old)));
+    let (webhook, text) = context.request.with_object(read)?;
+    save(context, id, &text)?;
+    Ok(kept(context, &webhook, &text, None))
+}
+
+/// Puts a webhook in the place of one that is still there.
+fn save<H: Host>(context: &mut Context<'_, H>, id: &str, text: &str) -> Result<(), Problem> {
+    context.store.update_additions(context.host, |additions| {
+        if additions.webhook(id).is_none() {
+            return Err(Problem::new(404, "The webhook was deleted meanwhile."));
+        }
+        additions.set_webhook(id, text.into());
+        Ok(())
+    })
+}
+
+pub(super) fn delete<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
+    own(context, id)?;
+    let removed = context.store.update_additions(context.host, |additions: &mut Additions| {
+        Ok::<_, Problem>(additions.remove_webhook(id))
+    })?;
+    match removed {
+        true => Ok(Answer::nothing()),
+        false => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
+    }
+}
+
+/// The text of a webhook that was set at run time.
+fn own<H>(context: &Context<'_, H>, id: &str) -> Result<Box<str>, Problem> {
+    if is_configured(context, id) {
+        return Err(Problem::read_only("This webhook"));
+    }
+    let text = context.view.additions.webhook(id);
+    text.map(Into::into).ok_or_else(|| Problem::new(404, "There is no webhook with this id."))
+}
+
+/// A webhook and, where it does not outlast the gateway, how to keep it.
+fn kept<H: Host>(
+    context: &Context<'_, H>,
+    webhook: &Webhook,
+    text: &str,
+    secret: Option<&str>,
+) -> Answer {
+    let mut json = Builder::new();
+    json.open(b'{');
+    if let Some(secret) = secret {
+        json.name("secret").text(secret);
+    }
+    write(json.name("webhook"), context, webhook);
+    keep::write(&mut json, "webhooks", text);
+    json.close(b'}');
+    Answer::json(json)
+}
+
+/// Reads the settings that a body has. What of secrets and header values it does not say is
+/// taken from the webhook that they are for. The webhook, and its text.
+fn checked<H: Host>(
+    context: &Context<'_, H>,
+    body: Value<'_>,
+    old: Option<(&str, &str)>,
+) -> Result<(Webhook, Box<str>), Problem> {
+    let old_document = old.and_then(|(_, text)| crate::json::Document::parse(text.as_bytes()).ok());
+    let text = completed(body, old_document.as_ref().map(|document| document.root()));
+    let env = |name: &str| context.host.env(name);
+    let webhook = parse_webhook(text.as_bytes(), &env).map_err(Problem::faults)?;
+    if let Some((id, _)) = old
+        && *webhook.id != *id
+    {
+        return Err(Problem::fault("id", format!("an id cannot be changed; it is \"{id}\"")));
+    }
+    Ok((webhook, text.into()))
+}
+
+/// The text of a webhook: of the body, and of what it has kept.
+fn completed(body: Value<'_>, old: Option<Value<'_>>) -> String {
+    let mut members: Vec<(String, String)> = Vec::new();
+    let is_secret = |name: &str| SECRETS.iter().flatten().any(|secret| *secret == name);
+    for (name, value) in body.members() {
+        let name = name.decode().unwrap_or_default().into_owned();
+        match value.kind() {
+            Kind::Null if is_secret(&name) => {}
+            Kind::Object if name == "headers" => {
+                let kept = old.and_then(|old| old.get("headers"));
+                members.push((name, headers(value, kept)));
+            }
+            _ => members.push((name, value.raw().to_owned())),
+        }
+    }
+    for pair in SECRETS.iter().filter(|pair| pair.iter().all(|name| body.get(name).is_none())) {
+        let kept = pair.iter().filter_map(|name| Some((*name, old?.get(name)?)));
+        members.extend(kept.map(|(name, value)| (name.to_owned(), value.raw().to_owned())));
+    }
+    object(&members)
+}
+
+/// Header values; those that are `null` are the old ones.
+fn headers(new: Value<'_>, old: Option<Value<'_>>) -> String {
+    let members: Vec<_> = (new.members())
+        .map(|(name, value)| {
+            let name = name.decode().unwrap_or_default().into_owned();
+            let kept = || old?.get(&name.to_ascii_lowercase()).or_else(|| old?.get(&name));
+            let value = match value.kind() {
+                Kind::Null => kept().unwrap_or(value),
+                _ => value,
+            };
+            (name, value.raw().to_owned())
+        })
+        .collect();
+    object(&members)
+}
+
+fn object(members: &[(String, String)]) -> String {
+    let mut out = Vec::new();
+    out.push(b'{');
+    for (position, (name, value)) in members.iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        quote(&mut out, name);
+        out.push(b':');
+        out.extend_from_slice(value.as_bytes());
+    }
+    out.push(b'}');
+    // Only whole texts were put together.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// The settings of a webhook that need not exist, to be tested.
+pub(super) fn test_settings<H: Host>(context: &Context<'_, H>) -> Result<Rc<Webhook>, Problem> {
+    context.request.with_object(|body| {
+        let id = body.get("id").and_then(|id| id.as_str());
+        let old = id.as_ref().and_then(|id| context.view.additions.webhook(id));
+        let old = id.as_ref().zip(old).map(|(id, text)| (&**id, text));
+        checked(context, body, old).map(|(webhook, _)| Rc::new(webhook))
+    })
+}
+
+pub(super) fn tested(probed: &Probed) -> Answer {
+    let record = &probed.record;
+    let mut json = Builder::new();
+    json.open(b'{').name("delivered").flag(record.outcome == Outcome::Success);
+    json.name("id").text(&record.id).name("sent").text(&probed.sent.to_string());
+    let millis = u64::try_from(probed.duration.as_millis()).unwrap_or(u64::MAX);
+    json.name("duration_ms").number(millis);
+    match record.status {
+        Some(status) => json.name("status").number(status.into()),
+        None => json.name("status").raw("null"),
+    };
+    json.name("cause").text(&record.cause).name("answer").text(&record.answer).close(b'}');
+    Answer::json(json)
+}
+
+pub(super) fn restart<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
+    let webhook = find(context, id)?;
+    let was_disabled = commands::restart(context.store, context.host, context.metrics, id);
+    let mut json = Builder::new();
+    json.open(b'{').name("was_disabled").flag(was_disabled);
+    write(json.name("webhook"), context, &webhook);
+    json.close(b'}');
+    Ok(Answer::json(json))
+}
+
+pub(super) fn secret<H: Host>(context: &Context<'_, H>) -> Answer {
+    let mut json = Builder::new();
+    json.open(b'{').name("secret").text(&new_secret(context.host)).close(b'}');
+    Answer::json(json)
+}
+
+fn new_secret(host: &impl Host) -> String {
+    let mut key = [0; 24];
+    host.random(&mut key);
+    Secret::encoded(&key)
+}
+
+pub(super) fn rotate<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
+    let secret = new_secret(context.host);
+    let mut quoted = Vec::new();
+    quote(&mut quoted, &secret);
+    let quoted = String::from_utf8(quoted).unwrap_or_default();
+    let (webhook, text) = changed(context, id, rotated, Some(("secret", &quoted)))?;
+    Ok(kept(context, &webhook, &text, Some(&secret)))
+}
+
+pub(super) fn end_rotation<H: Host>(
+    context: &mut Context<'_, H>,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let (webhook, text) = changed(context, id, not_rotating, None)?;
+    Ok(kept(context, &webhook, &text, None))
+}
+
+/// What a member becomes when there is a new secret: the one before signs on, and the one before
+/// that ends.
+fn rotated(name: &str) -> Option<&str> {
+    match name {
+        "secret" => Some("previous_secret"),
+        "secret_env" => Some("previous_secret_env"),
+        "previous_secret" | "previous_secret_env" => None,
+        other => Some(other),
+    }
+}
+
+fn not_rotating(name: &str) -> Option<&str> {
+    (!name.starts_with("previous_secret")).then_some(name)
+}
+
+/// Renames members of a webhook's text or drops them, adds one, and saves it.
+fn changed<H: Host>(
+    context: &mut Context<'_, H>,
+    id: &str,
+    rename: fn(&str) -> Option<&str>,
+    more: Option<(&str, &str)>,
+) -> Result<(Webhook, String), Problem> {
+    let old = own(context, id)?;
+    let document = crate::json::Document::parse(old.as_bytes()).ok();
+    let mut members = Vec::new();
+    for (name, value) in document.iter().flat_map(|document| document.root().members()) {
+        let name = name.decode().unwrap_or_default();
+        members.extend(rename(&name).map(|name| (name.to_owned(), value.raw().to_owned())));
+    }
+    members.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let text = object(&members);
+    let env = |name: &str| context.host.env(name);
+    let webhook = parse_webhook(text.as_bytes(), &env).map_err(Problem::faults)?;
+    save(context, id, &text)?;
+    Ok((webhook, text))
+}

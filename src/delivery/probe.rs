@@ -1,0 +1,89 @@
+//! "Test connection": one push of no consequence, to see whether a target takes it.
+
+use super::Webhook;
+use super::courier::{Ending, record_of_ending};
+use super::request::{self, Stamp};
+use super::verdict::{Cause, Verdict, judge};
+use crate::form::FormKey;
+use crate::history::{Outcome, Record};
+use crate::host::{Answer, CalloutId, Host, Reply, UnixMillis};
+use crate::store::{Push, PushId};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The platform's own test push, to the byte.
+const BODY: &[u8] = br#"{"data":{},"op":"data_test"}"#;
+
+/// A test push on its way.
+#[derive(Debug)]
+pub struct Probe {
+    webhook: Rc<Webhook>,
+    push: Push,
+    stamp: Stamp,
+    sent: Duration,
+}
+
+/// What came of a test push.
+#[derive(Debug)]
+pub struct Probed {
+    /// When it was sent.
+    pub sent: UnixMillis,
+    /// How long it took.
+    pub duration: Duration,
+    /// All else, as the history has it.
+    pub record: Record,
+}
+
+impl Probe {
+    /// Sends a test push, signed as any other.
+    ///
+    /// # Errors
+    /// It did not get out of the gateway.
+    pub fn send(host: &impl Host, webhook: Rc<Webhook>) -> Result<(CalloutId, Self), Box<Probed>> {
+        let push = Push {
+            id: PushId::random(host),
+            webhook: webhook.id.clone(),
+            op: "data_test".into(),
+            form: FormKey { app_id: "".into(), entry_id: "".into() },
+            record_id: "".into(),
+            accepted: host.now(),
+            sequence: 0,
+            trace: Vec::new(),
+            body: BODY.to_vec(),
+        };
+        let stamp = Stamp::new(host);
+        let sent = request::send(host, &webhook, &push, stamp);
+        let probe = Probe { webhook, push, stamp, sent: host.uptime() };
+        match sent {
+            Ok(id) => Ok((id, probe)),
+            Err(error) => {
+                let cause = Cause::from(error).to_string();
+                let cluster = probe.webhook.target.cluster().to_owned();
+                Err(Box::new(probe.end(host, &format!("{cause} (cluster \"{cluster}\")"), None)))
+            }
+        }
+    }
+
+    /// What the reply means.
+    pub fn hear(self, host: &impl Host, reply: &Reply) -> Probed {
+        let elapsed = host.uptime().saturating_sub(self.sent);
+        let Webhook { target, timeout, .. } = &*self.webhook;
+        let verdict = judge(reply, target.is_by_egress(), elapsed, *timeout);
+        let answer = verdict.answer(reply);
+        match verdict {
+            Verdict::Delivered => self.end(host, "", answer),
+            Verdict::Failed(cause) => self.end(host, &cause.to_string(), answer),
+        }
+    }
+
+    fn end(self, host: &impl Host, cause: &str, answer: Option<&Answer>) -> Probed {
+        let outcome = if cause.is_empty() { Outcome::Success } else { Outcome::Failure };
+        let stamp = Some(self.stamp);
+        let ending = Ending { outcome, attempts: 1, cause, answer, stamp };
+        Probed {
+            sent: self.stamp.sent,
+            duration: host.uptime().saturating_sub(self.sent),
+            record: record_of_ending(Some(&self.webhook), &self.push, &ending, host.now()),
+        }
+    }
+}

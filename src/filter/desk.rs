@@ -1,0 +1,103 @@
+//! A stream context of the admin listener: one request, answered here.
+
+use crate::admin::{Admin, Answer, Handled, MAX_BODY_BYTES, Request};
+use crate::delivery::Probe;
+use crate::host::wasm::{Envoy, chunk, header, reply};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A request to the admin API or for the console.
+pub(super) struct Desk {
+    admin: Rc<RefCell<Admin>>,
+    /// A request whose body is on its way.
+    request: Option<Request>,
+    /// A test push whose answer is on its way.
+    probe: Option<Box<Probe>>,
+}
+
+impl Desk {
+    pub(super) fn new(admin: Rc<RefCell<Admin>>) -> Self {
+        Desk { admin, request: None, probe: None }
+    }
+
+    fn handle(&mut self, request: &Request) {
+        // None of Envoy's calls that this makes comes back here before it returns.
+        let handled = self.admin.borrow_mut().handle(&Envoy, request);
+        match handled {
+            Handled::Answered(answer) => send(&answer),
+            Handled::Sent(_, probe) => self.probe = Some(probe),
+        }
+    }
+}
+
+impl Context for Desk {
+    fn on_http_call_response(&mut self, _: u32, headers: usize, _: usize, _: usize) {
+        if let Some(probe) = self.probe.take() {
+            let probed = probe.hear(&Envoy, &reply(headers));
+            let answer = self.admin.borrow_mut().probed(&Envoy, &probed);
+            send(&answer);
+        }
+    }
+}
+
+impl HttpContext for Desk {
+    fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
+        let text = |name| {
+            let value = header(MapType::HttpRequestHeaders, name).unwrap_or_default();
+            String::from_utf8_lossy(&value).into()
+        };
+        let request = Request {
+            method: text(":method"),
+            target: text(":path"),
+            authorization: header(MapType::HttpRequestHeaders, "authorization"),
+            source: source(),
+            body: Vec::new(),
+        };
+        let admitted = self.admin.borrow_mut().admit(&Envoy, &request);
+        match admitted {
+            Err(answer) => send(&answer),
+            Ok(()) if is_end => self.handle(&request),
+            Ok(()) => self.request = Some(request),
+        }
+        Action::Pause
+    }
+
+    fn on_http_request_body(&mut self, size: usize, is_end: bool) -> Action {
+        if size > MAX_BODY_BYTES {
+            if self.request.take().is_some() {
+                send(&Answer::too_large());
+            }
+        } else if is_end && let Some(mut request) = self.request.take() {
+            // Paused, so all of the body is there.
+            request.body = chunk(BufferType::HttpRequestBody, size);
+            self.handle(&request);
+        }
+        Action::Pause
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if let Some(mut request) = self.request.take() {
+            request.body = chunk(BufferType::HttpRequestBody, MAX_BODY_BYTES);
+            self.handle(&request);
+        }
+        Action::Pause
+    }
+}
+
+fn send(answer: &Answer) {
+    let own = answer.headers.iter().map(|(name, value)| (*name, &**value));
+    let headers = Answer::COMMON.into_iter().chain(own).collect();
+    let body = (!answer.body.is_empty()).then_some(&*answer.body);
+    // If the caller is gone there is nobody to tell.
+    let _ = hostcalls::send_http_response(answer.status.into(), headers, body);
+}
+
+/// The caller's address, without its port.
+fn source() -> Box<str> {
+    let address = hostcalls::get_property(vec!["source", "address"]).ok().flatten();
+    let address = String::from_utf8_lossy(&address.unwrap_or_default()).into_owned();
+    address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).into()
+}
