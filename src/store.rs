@@ -150,12 +150,24 @@ pub trait Store {
     fn webhook(&self, host: &impl Host, id: &str) -> WebhookState;
 
     /// Changes what is known of a webhook, atomically. `change` may be called several times.
-    fn update_webhook<T>(
+    fn change_webhook(
         &mut self,
         host: &impl Host,
         id: &str,
-        change: impl FnMut(&mut WebhookState) -> T,
-    ) -> T;
+        change: &mut dyn FnMut(&mut WebhookState),
+    );
+
+    /// The same, with a result.
+    fn update_webhook<T: Default>(
+        &mut self,
+        host: &impl Host,
+        id: &str,
+        mut change: impl FnMut(&mut WebhookState) -> T,
+    ) -> T {
+        let mut result = T::default();
+        self.change_webhook(host, id, &mut |state| result = change(state));
+        result
+    }
 
     /// Shows the configuration, as JSON, to the admin of this gateway.
     fn publish(&mut self, host: &impl Host, config: &[u8]);
@@ -171,15 +183,29 @@ pub trait Store {
     fn additions_mark(&self, host: &impl Host) -> u64;
 
     /// Changes the additions, atomically, and has all owners look at them. `change` may be called
-    /// several times; an error leaves everything as it is.
+    /// several times; if it says false everything stays as it is.
+    fn change_additions(
+        &mut self,
+        host: &impl Host,
+        change: &mut dyn FnMut(&mut Additions) -> bool,
+    );
+
+    /// The same, where an error of `change` leaves everything as it is.
     ///
     /// # Errors
     /// Those of `change`.
-    fn update_additions<T, E>(
+    fn update_additions<E>(
         &mut self,
         host: &impl Host,
-        change: impl FnMut(&mut Additions) -> Result<T, E>,
-    ) -> Result<T, E>;
+        mut change: impl FnMut(&mut Additions) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut result = Ok(());
+        self.change_additions(host, &mut |additions| {
+            result = change(additions);
+            result.is_ok()
+        });
+        result
+    }
 
     /// Writes a record into the history.
     fn record(&mut self, host: &impl Host, record: &Record);

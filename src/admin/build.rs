@@ -1,4 +1,4 @@
-//! Packs the console's files, and the description of the API, for `console.rs`.
+//! Packs the console's files for `console.rs`.
 
 use flate2::{Compression, write::GzEncoder};
 use std::fmt::Write as _;
@@ -9,9 +9,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let folder = Path::new("src/admin/console");
     println!("cargo::rerun-if-changed={}", folder.display());
-    println!("cargo::rerun-if-changed=src/admin/openapi.json");
-    let mut files =
-        vec![("/api/v1/openapi.json".to_owned(), PathBuf::from("src/admin/openapi.json"))];
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -29,15 +27,30 @@ fn main() -> io::Result<()> {
             Some("html") => "text/html; charset=utf-8",
             Some("css") => "text/css; charset=utf-8",
             Some("js") => "text/javascript; charset=utf-8",
-            Some("json") => "application/json",
             _ => return Err(io::Error::other(format!("{}: what is this?", path.display()))),
         };
         let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-        packer.write_all(&fs::read(path)?)?;
+        packer.write_all(trimmed(&fs::read_to_string(path)?).as_bytes())?;
         let packed = out.join(format!("console-{position}.gz"));
         fs::write(&packed, packer.finish()?)?;
         let _ = writeln!(code, "    ({url:?}, {content_type:?}, include_bytes!({packed:?})),");
     }
     code.push_str("];\n");
     fs::write(out.join("console.rs"), code)
+}
+
+/// The text without indentation, empty lines, and comments that have lines of their own. None of
+/// the files has a string that goes over several lines.
+fn trimmed(text: &str) -> String {
+    let mut out = String::new();
+    let mut in_comment = false;
+    for line in text.lines().map(str::trim) {
+        in_comment |= line.starts_with("/*");
+        if !(in_comment || line.is_empty() || line.starts_with("//")) {
+            out.push_str(line);
+            out.push('\n');
+        }
+        in_comment &= !line.ends_with("*/");
+    }
+    out
 }

@@ -1,4 +1,4 @@
-//! The console: a page that speaks to the API, and the API's own description.
+//! The console: a page that speaks to the API.
 //!
 //! The files in `console/` are packed with gzip when the module is built, and leave it like that:
 //! every browser takes it, and `curl --compressed` does.

@@ -8,7 +8,7 @@ use crate::history::Outcome;
 use crate::host::Host;
 use crate::json::{Builder, Kind, Value, quote};
 use crate::sign::Secret;
-use crate::store::{Additions, Store as _, WebhookState};
+use crate::store::{Store as _, WebhookState};
 use std::rc::Rc;
 
 /// How a webhook can be.
@@ -183,13 +183,13 @@ fn save<H: Host>(context: &mut Context<'_, H>, id: &str, text: &str) -> Result<(
 
 pub(super) fn delete<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
     own(context, id)?;
-    let removed = context.store.update_additions(context.host, |additions: &mut Additions| {
-        Ok::<_, Problem>(additions.remove_webhook(id))
+    context.store.update_additions(context.host, |additions| {
+        match additions.remove_webhook(id) {
+            true => Ok(()),
+            false => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
+        }
     })?;
-    match removed {
-        true => Ok(Answer::nothing()),
-        false => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
-    }
+    Ok(Answer::nothing())
 }
 
 /// The text of a webhook that was set at run time.

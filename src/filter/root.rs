@@ -141,8 +141,8 @@ impl RootContext for Root {
         }
         let text = match hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size) {
             Ok(text) => text.unwrap_or_default(),
-            Err(status) => {
-                log::error!("the configuration cannot be read: {status:?}");
+            Err(_) => {
+                log::error!("the host does not give the configuration");
                 return false;
             }
         };

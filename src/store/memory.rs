@@ -431,25 +431,23 @@ impl Store for Memory {
         found.and_then(|(value, _)| WebhookState::decode(&value)).unwrap_or_default()
     }
 
-    fn update_webhook<T>(
+    fn change_webhook(
         &mut self,
         host: &impl Host,
         id: &str,
-        mut change: impl FnMut(&mut WebhookState) -> T,
-    ) -> T {
+        change: &mut dyn FnMut(&mut WebhookState),
+    ) {
         let key = self.webhook_key(id);
-        let mut tries = 0;
-        loop {
+        for _ in 0..TRIES {
             let (before, expected) = match host.load(&key) {
                 Some((value, version)) => (value, Expected::Version(version)),
                 None => (Vec::new(), Expected::Absent),
             };
             let mut state = WebhookState::decode(&before).unwrap_or_default();
-            let result = change(&mut state);
+            change(&mut state);
             let after = state.encode();
-            tries += 1;
-            if after == before || host.save(&key, &after, expected) || tries >= TRIES {
-                return result;
+            if after == before || host.save(&key, &after, expected) {
+                return;
             }
         }
     }
@@ -472,32 +470,31 @@ impl Store for Memory {
         found.and_then(|(value, _)| Some(u64::from_le_bytes(value.try_into().ok()?))).unwrap_or(0)
     }
 
-    fn update_additions<T, E>(
+    fn change_additions(
         &mut self,
         host: &impl Host,
-        mut change: impl FnMut(&mut Additions) -> Result<T, E>,
-    ) -> Result<T, E> {
+        change: &mut dyn FnMut(&mut Additions) -> bool,
+    ) {
         let key = self.additions_key();
-        let mut tries = 0;
-        let result = loop {
+        for _ in 0..TRIES {
             let (before, expected) = match host.load(&key) {
                 Some((value, version)) => (value, Expected::Version(version)),
                 None => (Vec::new(), Expected::Absent),
             };
             let mut additions = Additions::decode(&before).unwrap_or_default();
-            let result = change(&mut additions)?;
-            tries += 1;
-            if host.save(&key, &additions.encode(), expected) || tries >= TRIES {
-                break result;
+            if !change(&mut additions) {
+                return;
             }
-        };
+            if host.save(&key, &additions.encode(), expected) {
+                break;
+            }
+        }
         // After the change, so that whoever sees the mark sees the change.
         let mut mark = [0; 8];
         host.random(&mut mark);
         host.save(&self.mark_key(), &mark, Expected::Any);
         self.enter(host);
         self.wake_others(host);
-        Ok(result)
     }
 
     fn record(&mut self, host: &impl Host, record: &Record) {

@@ -4,7 +4,11 @@ import { locked } from "./ui.js";
 
 const ALIAS = /^[a-z][a-z0-9_]*$/;
 
-const TYPES = "text textarea richtext sn number datetime radiogroup checkboxgroup combo combocheck divider address location image upload signature subform query linkdata lookup user usergroup dept deptgroup phone aggregation".split(" ");
+const TYPES = [
+  "text", "textarea", "richtext", "sn", "number", "datetime", "radiogroup", "checkboxgroup", "combo", "combocheck",
+  "divider", "address", "location", "image", "upload", "signature", "subform", "query", "linkdata", "lookup",
+  "user", "usergroup", "dept", "deptgroup", "phone", "aggregation",
+];
 
 const parts = new WeakMap();
 const rowsOf = (list) => [...list.firstChild.children].map((row) => parts.get(row.firstChild));
@@ -33,7 +37,8 @@ function fieldRow(known, remove, isNested) {
 }
 
 const fieldList = (fields, isNested) => {
-  const list = rows(fields, (known, remove) => fieldRow(known, remove, isNested), isNested ? "Add a field of the sub-form" : "Add a field", "Remove");
+  const add = isNested ? "Add a field of the sub-form" : "Add a field";
+  const list = rows(fields, (known, remove) => fieldRow(known, remove, isNested), add, "Remove");
   list.classList.add("fields");
   return list;
 };

@@ -8,6 +8,9 @@ import { webhookHref, webhookSelect } from "./webhooks.js";
 
 const PAGE = 50;
 const LARGEST_PAGE = 100;
+const COLUMNS = [
+  "Select", "Failed|tight", "Webhook|name", "Event and record|mid", "Cause|wide", "Size|number", "Details|tight",
+];
 
 const pushes = ({ ids, webhook }) => (ids ? count(ids.length, "push", "pushes") : `all failed pushes of ${webhook}`);
 
@@ -56,10 +59,8 @@ async function load(webhook, wanted) {
   return { items: [...found.values()], hasMore: Boolean(cursor) };
 }
 
-const nothing = (webhook) =>
-  empty("No failed pushes", webhook
-    ? "The failed cache of this webhook is empty."
-    : "A push that failed in all of its attempts comes here, to be retried or abandoned.");
+const nothing = () =>
+  empty("No failed pushes", "A push that failed in all of its attempts comes here, to be retried or abandoned.");
 
 export function failed({ webhook = "" }) {
   const selected = new Set();
@@ -106,15 +107,16 @@ export function failed({ webhook = "" }) {
     const ids = new Set(loaded.items.map(({ id }) => id));
     for (const id of selected) if (!ids.has(id)) selected.delete(id);
     return loaded;
-  }, ({ items, hasMore }) => items.length === 0 ? [nothing(webhook)] : [
+  }, ({ items, hasMore }) => items.length === 0 ? [nothing()] : [
     h("div.actions", { "data-key": "commands" },
-      h("label", box("Select all shown", items.map(({ id }) => id)), selected.size ? ` ${number(selected.size)} selected` : " Select all shown"),
+      h("label", box("Select all shown", items.map(({ id }) => id)),
+        selected.size ? ` ${number(selected.size)} selected` : " Select all shown"),
       some("Retry selected", retry, "primary"),
       some("Abandon selected", abandon, "danger"),
       all("Retry all", retry),
       all("Abandon all", abandon, "danger"),
       h("p.hint", { id: "all-hint" }, webhook ? "" : "Choose a webhook to retry or abandon all of its pushes.")),
-    table("Failed pushes", ["Select", "Failed|tight", "Webhook|name", "Event and record|mid", "Cause|wide", "Size|number", "Details|tight"], items.map(row)),
+    table("Failed pushes", COLUMNS, items.map(row)),
     h("div.more", { "data-key": "more" },
       h("p", `${number(items.length)} shown`),
       hasMore && button("Load more", () => {

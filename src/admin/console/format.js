@@ -23,8 +23,7 @@ export const size = (bytes) => (bytes < 1024 ? `${bytes} B` : `${number(Math.rou
 export function duration(ms) {
   if (ms < 1000) return `${ms} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  return minutes < 60 ? `${minutes} min ${Math.floor(ms / 1000) % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${number(Math.floor(ms / 60_000))} min ${Math.floor(ms / 1000) % 60} s`;
 }
 
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });

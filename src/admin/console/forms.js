@@ -7,6 +7,7 @@ import { keepSection } from "./keep.js";
 import { button, code, confirm, empty, link, page, region, save, say, section, setHeading, table } from "./ui.js";
 
 const SOURCES = { config: "From the configuration", api: "Set here", both: "From the configuration and set here" };
+const COLUMNS = ["Field id|mid", "Alias|mid", "Label|wide", "Type", "JSON type", "Description|wide"];
 const FORMATS = [["json", "JSON", "json"], ["csv", "CSV", "csv"], ["markdown", "Markdown", "md"]];
 
 const formHref = (app, entry) => `#${path`/forms/${app}/${entry}`}`;
@@ -22,7 +23,7 @@ const formRow = ({ app_id: app, entry_id: entry, name, fields, aliases, source }
 const list = ({ items }) => [
   items.length
     ? table("Forms", ["Form|wide", "Fields|number", "Aliases|number", "Source"], items.map(formRow))
-    : empty("No forms yet", "All forms are pushed without being described. Describe one to give its fields aliases, and to get its field comparison table and JSON examples."),
+    : empty("No forms yet", "Describe one to give its fields aliases, and to get its comparison table and JSON examples."),
 ];
 
 function describe() {
@@ -47,15 +48,18 @@ const comparisonRow = ({ id, alias, label, type, json_type: json, description })
 const comparison = (at, name) =>
   section("Field comparison table",
     h("div.actions", FORMATS.map(([format, label, ending]) =>
-      button(`Download ${label}`, async () => save(`${name}.${ending}`, await getText(`${at}/comparison${query({ format })}`)), { kind: "small" }))),
+      button(`Download ${label}`, async () => {
+        save(`${name}.${ending}`, await getText(`${at}/comparison${query({ format })}`));
+      }, { kind: "small" }))),
     region(() => get(`${at}/comparison`), ({ items }) => [
-      table("Field comparison table", ["Field id|mid", "Alias|mid", "Label|wide", "Type", "JSON type", "Description|wide"], items.map(comparisonRow)),
+      table("Field comparison table", COLUMNS, items.map(comparisonRow)),
     ], true));
 
 function example(at, name) {
   const op = select("op", Object.entries(OPS), "", { onchange: () => shown.update() });
   const shown = region(async () => pretty(await getText(`${at}/example${query({ op: op.value })}`)), (json) => [
-    code("JSON", json, button("Download", () => save(`${name}-${op.value}.json`, json), { kind: "small", "aria-label": "Download JSON example" })),
+    code("JSON", json,
+      button("Download", () => save(`${name}-${op.value}.json`, json), { kind: "small", "aria-label": "Download JSON example" })),
   ], true);
   return section("JSON example", field("Event", op), shown);
 }

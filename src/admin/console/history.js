@@ -6,6 +6,9 @@ import { badge, button, code, copyButton, empty, facts, link, page, region, sect
 import { formLink, webhookHref, webhookSelect } from "./webhooks.js";
 
 const PAGE = 50;
+const COLUMNS = [
+  "Time|name", "Webhook|name", "Event and record|mid", "Result|wide", "HTTP status", "Duration|tight", "Details|tight",
+];
 // How many records the gateway looks at for one answer.
 const SEARCHED = 10_000;
 // So many answers go on by themselves; then the person decides.
@@ -96,7 +99,7 @@ export function history(filters) {
     const { items, next, searched } = found;
     return [
       items.length > 0
-        ? table("Push history", ["Time|name", "Webhook|name", "Event and record|mid", "Result|wide", "HTTP status", "Duration|tight", "Details|tight"], items.map(row))
+        ? table("Push history", COLUMNS, items.map(row))
         : !next && nothing(Object.values(filters).some(Boolean)),
       h("div.more", { "data-key": "more" },
         h("p", `${number(items.length)} shown${searched ? `, ${number(searched)} records searched` : ""}`),

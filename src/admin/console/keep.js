@@ -10,7 +10,7 @@ export const keepSection = (keep) => (keep ? section("Keep it", h("p", keep.note
 async function showExport() {
   const yaml = await getText("/export");
   await dialog("The configuration to keep", (close) => [
-    h("p", "This is all that was set in the console. Write it into the gateway's configuration. For secrets it names environment variables."),
+    h("p", "All that was set here. Write it into the gateway's configuration; for secrets it names environment variables."),
     yamlOf(yaml),
     h("div.actions.end", button("Close", () => close())),
   ]);

@@ -39,6 +39,9 @@ const SIGNATURES = [
   ["jodoo", "jodoo", "The platform's own, SHA-1: X-JDY-Signature"],
 ];
 
+const COUNTS = [["in_a_row", "In a row: a success begins anew"], ["total", "In total: only a restart begins anew"]];
+const FATES = [["park", "Events go to the failed cache"], ["drop", "Events are lost"]];
+
 const choices = (name, options, chosen) =>
   options.map(([value, label, hint]) =>
     choice(label, { name, value, checked: chosen.includes(value), disabled: value === "data_create" }, hint));
@@ -54,7 +57,9 @@ function secretField(has) {
     : "Signs the pushes. Copy it for the receiver now, as it is not shown again. Empty: pushes are not signed.";
   return [
     field("Secret", input, hint, generate, copyButton("the secret", () => input.value)),
-    has && choice("Remove the secret", { name: "no_secret", onchange: ({ target }) => (input.disabled = target.checked) }, "Pushes are not signed any more."),
+    has && choice("Remove the secret", {
+      name: "no_secret", onchange: ({ target }) => (input.disabled = target.checked),
+    }, "Pushes are not signed any more."),
   ];
 }
 
@@ -69,20 +74,29 @@ function formsGroup(chosen, known) {
   const list = h("fieldset.nested", { "aria-label": "These forms", disabled: isAll },
     known.map(({ name, app_id, entry_id }) => {
       const key = { app_id, entry_id };
-      return choice(name || "Unnamed form", { name: "known_form", value: JSON.stringify(key), checked: chosenKeys.has(keyOf(key)) }, `${app_id} / ${entry_id}`);
+      return choice(name || "Unnamed form", {
+        name: "known_form", value: JSON.stringify(key), checked: chosenKeys.has(keyOf(key)),
+      }, `${app_id} / ${entry_id}`);
     }),
     rows(others, ({ app_id: app, entry_id: entry } = {}, remove) => [
-      field("App id", text("", app, { required: true })), field("Form id (entry id)", text("", entry, { required: true })), remove,
+      field("App id", text("", app, { required: true })),
+      field("Form id (entry id)", text("", entry, { required: true })),
+      remove,
     ], "Add another form", "Remove form"));
   const option = (label, value) =>
-    choice(label, { type: "radio", name: "which", value, checked: isAll === (value === "all"), onchange: () => (list.disabled = value === "all") });
+    choice(label, {
+      type: "radio", name: "which", value, checked: isAll === (value === "all"),
+      onchange: () => (list.disabled = value === "all"),
+    });
   return group("forms", "Forms", "Whose changes are pushed.", option("All forms", "all"), option("Only these forms", "these"), list);
 }
 
 const headersGroup = (names) =>
   group("headers", "Further request headers", "They go with each push.",
     rows(names, (name = "", remove) => [
-      field("Header", text("", name, { required: true })), field("Value", text("", "", { placeholder: name && "unchanged" })), remove,
+      field("Header", text("", name, { required: true })),
+      field("Value", text("", "", { placeholder: name && "unchanged" })),
+      remove,
     ], "Add a header", "Remove header"));
 
 const integer = (name, value, max) => text(name, value, { type: "number", required: true, min: 1, max });
@@ -94,11 +108,14 @@ const advanced = (settings) => h("details", h("summary", "Advanced"),
   headersGroup(Object.keys(settings.headers)),
   h("div.pair",
     field("Timeout", text("timeout", settings.timeout, { required: true }), "For the whole answer, 1ms to 60s."),
-    field("Retry delays", text("retry", settings.retry.join(", ")), "Before each retry, 1ms to 24h, at most 20, with commas between. Empty: no retries."),
-    field("In flight at most", integer("max_in_flight", settings.max_in_flight, 10_000), "Attempts under way at once, for each worker of the gateway."),
-    field("Disable after", integer("disable_after", settings.disable_after, 1_000_000), "So many failed pushes disable the webhook."),
-    field("How failures count", select("disable_count", [["in_a_row", "In a row: a success begins anew"], ["total", "In total: only a restart begins anew"]], settings.disable_count)),
-    field("While it is disabled", select("while_disabled", [["park", "Events go to the failed cache"], ["drop", "Events are lost"]], settings.while_disabled)),
+    field("Retry delays", text("retry", settings.retry.join(", ")),
+      "Before each retry, 1ms to 24h, at most 20, with commas between. Empty: no retries."),
+    field("In flight at most", integer("max_in_flight", settings.max_in_flight, 10_000),
+      "Attempts under way at once, for each worker of the gateway."),
+    field("Disable after", integer("disable_after", settings.disable_after, 1_000_000),
+      "So many failed pushes disable the webhook."),
+    field("How failures count", select("disable_count", COUNTS, settings.disable_count)),
+    field("While it is disabled", select("while_disabled", FATES, settings.while_disabled)),
     field("Cluster", text("cluster", settings.cluster), "Reach it by this cluster of Envoy. Empty: by formhook_egress.")));
 
 // Their names are given when they are read, as they have the place of their row.
@@ -171,9 +188,10 @@ function webhookForm(webhook, known) {
   }, { type: "submit", kind: "primary" });
 
   const node = form(".card", fault,
-    field("Id", text("id", webhook?.id, { required: true, maxlength: 64, pattern: "[A-Za-z0-9_\\-]+", readonly: Boolean(webhook), title: "Letters, digits, _ and -" }),
-      webhook ? "It cannot be changed." : "Its name here, in logs and in metrics: up to 64 letters, digits, _ and -."),
-    field("Server address (URL)", text("url", settings.url, { inputmode: "url", required: true, maxlength: 2048, placeholder: "https://" }),
+    field("Id", text("id", webhook?.id, {
+      required: true, maxlength: 64, pattern: "[A-Za-z0-9_\\-]+", title: "Letters, digits, _ and - only.", readonly: Boolean(webhook),
+    }), webhook ? "It cannot be changed." : "Its name here, in logs and in metrics."),
+    field("Server address (URL)", text("url", settings.url, { inputmode: "url", required: true, maxlength: 2048 }),
       "The data is pushed to it by HTTP POST.", test),
     result,
     secretField(webhook?.has_secret),

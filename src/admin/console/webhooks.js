@@ -37,6 +37,8 @@ const disabled = ({ id, state: { status, cause, disabled_since: since } }) =>
     }, { kind: "small", "aria-label": `Restart ${id}` }),
   ];
 
+const failedLink = (id, label, properties) => link(`#/failed${query({ webhook: id })}`, label, "", properties);
+
 const row = (webhook) => {
   const { id, settings, state } = webhook;
   return [
@@ -46,15 +48,20 @@ const row = (webhook) => {
     chips(settings.events.map(opName)),
     failuresOf(webhook),
     number(state.pending),
-    state.failed && link(`#/failed${query({ webhook: id })}`, number(state.failed), "", { "aria-label": `${state.failed} failed pushes of ${id}` }),
+    state.failed && failedLink(id, number(state.failed), { "aria-label": `${state.failed} failed pushes of ${id}` }),
     sourceOf(webhook),
   ];
 };
 
+const COLUMNS = [
+  "Webhook|wide", "Status", "Push events|mid", "Failures|tight", "Pending|number", "Failed|number", "Source",
+];
+
 const list = ({ items }) => [
   items.length
-    ? table("Webhooks", ["Webhook|wide", "Status", "Push events|mid", "Failures|tight", "Pending|number", "Failed|number", "Source"], items.map(row))
-    : empty("No webhooks yet", "A webhook pushes the data that is changed through the form platform's API to your server.", newLink("")),
+    ? table("Webhooks", COLUMNS, items.map(row))
+    : empty("No webhooks yet",
+      "A webhook pushes the data that is changed through the form platform's API to your server.", newLink("")),
 ];
 
 export const webhooks = () => page("Webhooks", { actions: newLink("primary") }, region(() => get("/webhooks"), list));
@@ -97,7 +104,7 @@ const stateOf = (webhook) => [
   }),
   h("p.actions",
     link(`#/history${query({ webhook: webhook.id })}`, "Push history"),
-    link(`#/failed${query({ webhook: webhook.id })}`, "Failed pushes")),
+    failedLink(webhook.id, "Failed pushes")),
 ];
 
 let saved = "";
@@ -127,13 +134,16 @@ export function webhook(id) {
   async function rotate() {
     const { secret, keep } = await post(`${at}/rotate-secret`);
     results.replaceChildren(
-      section("New secret", h("p", "It is shown this once. The old one goes on signing, too, until “End rotation”."), code("Secret", secret)),
+      section("New secret",
+        h("p", "It is shown this once. The old one goes on signing, too, until “End rotation”."), code("Secret", secret)),
       keepSection(keep));
     await refresh();
   }
 
   async function endRotation() {
-    if (!(await confirm("End the rotation?", "A receiver that still checks with the old secret will refuse pushes.", "End the rotation"))) return;
+    const sure = await confirm("End the rotation?",
+      "A receiver that still checks with the old secret will refuse pushes.", "End the rotation");
+    if (!sure) return;
     const { keep } = await send("DELETE", `${at}/previous-secret`);
     say("Only the new secret signs now.");
     results.replaceChildren(keepSection(keep));
@@ -141,7 +151,9 @@ export function webhook(id) {
   }
 
   async function remove() {
-    if (!(await confirm(`Delete ${id}?`, "This cannot be undone. Pushes on their way to it go to the failed cache.", "Delete webhook"))) return;
+    const sure = await confirm(`Delete ${id}?`,
+      "This cannot be undone. Pushes on their way to it go to the failed cache.", "Delete webhook");
+    if (!sure) return;
     await send("DELETE", at);
     say(`${id} is deleted.`);
     location.hash = "#/webhooks";
@@ -156,7 +168,8 @@ export function webhook(id) {
         webhook.has_previous_secret && button("End rotation", endRotation),
         button("Delete", remove, { kind: "danger" }),
       ]),
-    webhook.source === "config" && h("p.note", "It comes from the gateway's configuration and can only be changed there, under ", h("code", "webhooks"), "."),
+    webhook.source === "config" && h("p.note",
+      "It comes from the gateway's configuration and can only be changed there, under ", h("code", "webhooks"), "."),
     h("div.columns", section("Settings", settingsOf(webhook)), section("State", stateOf(webhook))),
   ];
   return page(`Webhook ${id}`, { back: ["Webhooks", "#/webhooks"] }, results, region(() => get(at), render));
