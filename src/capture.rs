@@ -9,6 +9,7 @@ mod event;
 mod exchange;
 mod jodoo;
 mod operation;
+mod route;
 mod source;
 
 pub use body::Body;

@@ -6,6 +6,7 @@
 mod desk;
 mod inbox;
 mod root;
+mod stream;
 mod watch;
 
 pub(crate) use root::Root;

@@ -11,7 +11,7 @@ pub use field_type::FieldType;
 pub use reference::{Row, comparison, example_record};
 
 use crate::json::Text;
-use std::collections::HashMap;
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Names a form: on the platform an entry id is only unique together with its app.
@@ -21,6 +21,13 @@ pub struct FormKey {
     pub app_id: Box<str>,
     /// The form's ("entry") id.
     pub entry_id: Box<str>,
+}
+
+impl FormKey {
+    fn order(&self, other: &Self) -> Ordering {
+        let apps = || from_the_end(&self.app_id, &other.app_id);
+        from_the_end(&self.entry_id, &other.entry_id).then_with(apps)
+    }
 }
 
 /// A form as it was described.
@@ -62,7 +69,8 @@ impl Form {
 /// All forms that are known.
 #[derive(Clone, Debug, Default)]
 pub struct Forms {
-    by_key: HashMap<FormKey, Form>,
+    /// In the order of [`FormKey::order`].
+    by_key: Vec<(FormKey, Form)>,
 }
 
 impl Forms {
@@ -71,26 +79,39 @@ impl Forms {
     /// # Errors
     /// The form that was to be added.
     pub fn add(&mut self, key: FormKey, form: Form) -> Result<(), Form> {
-        if self.by_key.contains_key(&key) {
-            return Err(form);
+        match self.find(&key) {
+            Ok(_) => Err(form),
+            Err(at) => {
+                self.by_key.insert(at, (key, form));
+                Ok(())
+            }
         }
-        self.by_key.insert(key, form);
-        Ok(())
     }
 
     /// Adds a form, or puts it in the place of the one with this key.
     pub fn set(&mut self, key: FormKey, form: Form) {
-        self.by_key.insert(key, form);
+        match self.find(&key) {
+            Ok(at) => {
+                if let Some(known) = self.by_key.get_mut(at) {
+                    *known = (key, form);
+                }
+            }
+            Err(at) => self.by_key.insert(at, (key, form)),
+        }
     }
 
     /// All of them, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&FormKey, &Form)> {
-        self.by_key.iter()
+        self.by_key.iter().map(|(key, form)| (key, form))
     }
 
     /// The form with this key.
     pub fn get(&self, key: &FormKey) -> Option<&Form> {
-        self.by_key.get(key)
+        self.by_key.get(self.find(key).ok()?).map(|(_, form)| form)
+    }
+
+    fn find(&self, key: &FormKey) -> Result<usize, usize> {
+        self.by_key.binary_search_by(|(known, _)| known.order(key))
     }
 }
 
@@ -122,8 +143,39 @@ impl Field {
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
     fields: Vec<Field>,
-    /// By id and by alias: a platform that applies aliases itself sends those.
-    by_name: HashMap<Box<str>, usize>,
+    by_name: Names,
+}
+
+/// Positions of fields by id and by alias: a platform that applies aliases itself sends those.
+///
+/// They are in the order of [`from_the_end`].
+#[derive(Clone, Debug, Default)]
+struct Names(Vec<(Box<str>, usize)>);
+
+impl Names {
+    /// Adds a name; the position that it had before.
+    fn insert(&mut self, name: &str, position: usize) -> Option<usize> {
+        match self.find(name) {
+            Ok(at) => self.0.get_mut(at).map(|(_, old)| std::mem::replace(old, position)),
+            Err(at) => {
+                self.0.insert(at, (name.into(), position));
+                None
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<usize> {
+        self.0.get(self.find(name).ok()?).map(|(_, position)| *position)
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| from_the_end(known, name))
+    }
+}
+
+/// Compares by the last bytes first: the platform's ids begin alike.
+fn from_the_end(a: &str, b: &str) -> Ordering {
+    a.bytes().rev().cmp(b.bytes().rev())
 }
 
 /// Why a set of fields cannot be.
@@ -162,17 +214,16 @@ impl Fields {
     /// # Errors
     /// Every clash among them, each once.
     pub fn new(fields: Vec<Field>) -> Result<Self, Vec<FieldsError>> {
-        let mut by_name = HashMap::new();
+        let mut by_name = Names::default();
         let mut errors = Vec::new();
         for (position, field) in fields.iter().enumerate() {
-            if by_name.insert(field.id.clone(), position).is_some() {
+            if by_name.insert(&field.id, position).is_some() {
                 errors.push(FieldsError::DuplicateId(field.id.clone()));
             }
         }
-        let ids = by_name.len();
         for (position, field) in fields.iter().enumerate() {
             let Some(alias) = &field.alias else { continue };
-            match by_name.insert(alias.as_str().into(), position) {
+            match by_name.insert(alias.as_str(), position) {
                 None => {}
                 Some(other)
                     if fields.get(other).is_some_and(|other| *other.id == *alias.as_str()) =>
@@ -182,7 +233,6 @@ impl Fields {
                 Some(_) => errors.push(FieldsError::DuplicateAlias(alias.as_str().into())),
             }
         }
-        debug_assert!(ids <= fields.len());
         if errors.is_empty() { Ok(Fields { fields, by_name }) } else { Err(errors) }
     }
 
@@ -193,7 +243,7 @@ impl Fields {
 
     /// The field with this id.
     pub fn by_id(&self, id: &str) -> Option<&Field> {
-        let field = self.fields.get(*self.by_name.get(id)?)?;
+        let field = self.fields.get(self.by_name.get(id)?)?;
         (*field.id == *id).then_some(field)
     }
 
@@ -230,8 +280,8 @@ impl Fields {
         if self.fields.is_empty() {
             return None;
         }
-        let position = self.by_name.get(name.decode()?.as_ref())?;
-        self.fields.get(*position)
+        let position = self.by_name.get(&name.decode()?)?;
+        self.fields.get(position)
     }
 }
 

@@ -7,8 +7,9 @@
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
+use crate::calendar::{self, Date};
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +17,8 @@ pub struct UnixMillis(pub u64);
 
 /// 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can write.
 const LAST_RFC_3339: u64 = 253_402_300_799_999;
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 impl UnixMillis {
     /// This point plus a duration, at most the end of time.
@@ -37,20 +40,29 @@ impl UnixMillis {
 
     /// Reads a UTC time such as `2017-10-20T22:41:51.430Z`.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let time = humantime::parse_rfc3339(text).ok()?;
-        let millis = time.duration_since(UNIX_EPOCH).ok()?.as_millis();
-        u64::try_from(millis).ok().map(UnixMillis)
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let mut date = date.splitn(3, '-').map(calendar::number);
+        let mut next = || date.next().flatten();
+        let days = Date { year: next()?, month: next()?, day: next()? }.days()?;
+        let seconds = days * SECONDS_PER_DAY + calendar::seconds_of_day(time)?;
+        let is_number = fraction.bytes().all(|byte| byte.is_ascii_digit());
+        // Digits beyond milliseconds are cut off.
+        let millis = calendar::number(fraction.get(..3).unwrap_or(fraction))?;
+        let scale = [1, 100, 10, 1].get(fraction.len().min(3))?;
+        is_number.then_some(UnixMillis(seconds * 1000 + millis * scale))
     }
 }
 
 /// Writes RFC 3339 with milliseconds, as the platform does.
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = Duration::from_millis(self.0.min(LAST_RFC_3339));
-        match UNIX_EPOCH.checked_add(shown) {
-            Some(time) => humantime::format_rfc3339_millis(time).fmt(f),
-            None => f.write_str("9999-12-31T23:59:59.999Z"),
-        }
+        let millis = self.0.min(LAST_RFC_3339);
+        let seconds = millis / 1000;
+        let Date { year, month, day } = Date::of_days(seconds / SECONDS_PER_DAY);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let millis = millis % 1000;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
 }
 
@@ -202,7 +214,29 @@ mod tests {
         let time = UnixMillis::parse_rfc3339("2026-05-12T08:45:09.018Z").unwrap();
         assert_eq!(time, UnixMillis(1_778_575_509_018));
         assert_eq!(time.to_string(), "2026-05-12T08:45:09.018Z");
-        assert_eq!(UnixMillis::parse_rfc3339("1969-12-31T23:59:59Z"), None);
+        for (text, millis) in [
+            ("2026-05-12T08:45:09Z", 0),
+            ("2026-05-12T08:45:09.5Z", 500),
+            ("2026-05-12T08:45:09.25Z", 250),
+            ("2026-05-12T08:45:09.018999Z", 18),
+        ] {
+            let read = UnixMillis::parse_rfc3339(text);
+            assert_eq!(read, Some(UnixMillis(1_778_575_509_000 + millis)), "{text}");
+        }
+        for text in [
+            "",
+            "1969-12-31T23:59:59Z",
+            "2026-05-12T08:45:09",
+            "2026-05-12 08:45:09Z",
+            "2026-02-29T08:45:09Z",
+            "2026-05T08:45:09Z",
+            "2026-05-12-01T08:45:09Z",
+            "2026-05-12T08:45:09.Z",
+            "2026-05-12T08:45:09.018xZ",
+            "2026-05-12T08:45:09+02:00",
+        ] {
+            assert_eq!(UnixMillis::parse_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

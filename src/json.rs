@@ -84,7 +84,7 @@ pub struct Value<'d> {
 }
 
 impl<'d> Value<'d> {
-    #[inline]
+    #[inline(always)]
     fn node(&self) -> Node {
         // A `Value` is only made for an existing node; the fallback keeps a mistake here harmless.
         self.nodes.first().copied().unwrap_or(Node {
@@ -97,27 +97,28 @@ impl<'d> Value<'d> {
     }
 
     /// What it is.
-    #[inline]
+    #[inline(always)]
     pub fn kind(&self) -> Kind {
         self.node().kind
     }
 
     /// Its text, exactly as it was sent.
-    #[inline]
+    #[inline(always)]
     pub fn raw(&self) -> &'d str {
         let node = self.node();
         self.text.get(node.start as usize..node.end as usize).unwrap_or_default()
     }
 
     /// The content of a string; `None` for every other kind.
-    #[inline]
+    #[inline(always)]
     pub fn string(&self) -> Option<Text<'d>> {
         let node = self.node();
-        (node.kind == Kind::String).then(|| {
-            let raw = self.raw();
-            let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-            Text::new(inner, node.escaped)
-        })
+        if node.kind != Kind::String {
+            return None;
+        }
+        // Between the quotes.
+        let inner = node.start as usize + 1..(node.end as usize).saturating_sub(1);
+        Some(Text::new(self.text.get(inner).unwrap_or_default(), node.escaped))
     }
 
     /// The content of a string as Rust text; `None` for every other kind and for a string that
@@ -128,17 +129,13 @@ impl<'d> Value<'d> {
 
     /// The members of an object in the order they were sent, duplicates included; nothing for
     /// every other kind.
-    #[inline]
+    #[inline(always)]
     pub fn members(&self) -> impl Iterator<Item = (Text<'d>, Value<'d>)> + use<'d> {
-        let mut children = self.children(Kind::Object);
-        std::iter::from_fn(move || {
-            let key = children.next()?.string()?;
-            Some((key, children.next()?))
-        })
+        Members(self.children(Kind::Object))
     }
 
     /// The items of an array; nothing for every other kind.
-    #[inline]
+    #[inline(always)]
     pub fn items(&self) -> impl Iterator<Item = Value<'d>> + use<'d> {
         self.children(Kind::Array)
     }
@@ -148,7 +145,7 @@ impl<'d> Value<'d> {
         self.members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn children(&self, kind: Kind) -> Children<'d> {
         let node = self.node();
         let nodes = match self.nodes.get(1..node.size as usize) {
@@ -168,12 +165,25 @@ struct Children<'d> {
 impl<'d> Iterator for Children<'d> {
     type Item = Value<'d>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Value<'d>> {
         let size = self.nodes.first()?.size as usize;
         let (nodes, rest) = self.nodes.split_at_checked(size)?;
         self.nodes = rest;
         Some(Value { text: self.text, nodes })
+    }
+}
+
+/// The members of an object.
+struct Members<'d>(Children<'d>);
+
+impl<'d> Iterator for Members<'d> {
+    type Item = (Text<'d>, Value<'d>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.0.next()?.string()?;
+        Some((name, self.0.next()?))
     }
 }
 

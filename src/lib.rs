@@ -16,10 +16,12 @@
 )]
 
 pub mod admin;
+pub mod calendar;
 pub mod capture;
 pub mod codec;
 pub mod config;
 pub mod delivery;
+pub mod duration;
 pub mod form;
 pub mod history;
 pub mod host;

@@ -1,6 +1,6 @@
 //! What was set at run time, written so that it can go into the gateway's configuration.
 
-use crate::json::{Builder, Document, Kind, Value};
+use crate::json::{Builder, Document};
 use crate::store::Additions;
 
 const NOTE: &str = "This ends with Envoy's process. To keep it, write this into the gateway's configuration; secrets go into the environment variables that it names.";
@@ -48,27 +48,25 @@ fn item(yaml: &mut String, text: &str) {
                 let id = id.replace('-', "_");
                 (*variable, format!("{id}_{end}"))
             }
-            None => (name.raw(), flow(value)),
+            None => (name.raw(), flow(value.raw())),
         };
         yaml.push_str(&format!("{before}{name}: {value}\n"));
         before = "    ";
     }
 }
 
-/// JSON is YAML but for headers' values, which may be credentials.
-fn flow(value: Value<'_>) -> String {
-    match value.kind() {
-        Kind::Array | Kind::Object => spaced(value.raw()),
-        _ => value.raw().to_owned(),
-    }
-}
-
-/// A space after each comma and colon that is not in a string: YAML wants one after a colon.
-fn spaced(json: &str) -> String {
+/// JSON as YAML takes it: with a space after each comma and colon that is not in a string, and
+/// without the characters that YAML takes for a line's end or does not print.
+fn flow(json: &str) -> String {
     let mut out = String::with_capacity(json.len().saturating_add(16));
     let (mut in_string, mut is_escaped) = (false, false);
     for character in json.chars() {
-        out.push(character);
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => out.push(character),
+        }
         match character {
             _ if is_escaped => is_escaped = false,
             '\\' => is_escaped = true,
@@ -95,7 +93,7 @@ mod tests {
         additions.set_webhook("my-crm", webhook.to_string().into());
         let form = json!({
             "app_id": "a", "entry_id": "e", "name": "表: 1",
-            "fields": [{"id": "_widget_1", "alias": "x", "label": "\u{2028} # - {"}],
+            "fields": [{"id": "_widget_1", "alias": "x", "label": "\u{2028} # - {\u{85}\u{feff}"}],
         });
         let key = crate::form::FormKey { app_id: "a".into(), entry_id: "e".into() };
         additions.set_form(key, form.to_string().into());

@@ -4,6 +4,7 @@ use super::answer::{Answer, Problem};
 use super::{Context, keep};
 use crate::config::parse_webhook;
 use crate::delivery::{FormFilter, Probed, Purpose, Webhook, WhileDisabled, commands};
+use crate::duration;
 use crate::history::Outcome;
 use crate::host::Host;
 use crate::json::{Builder, Kind, Value, quote};
@@ -118,7 +119,7 @@ fn settings(json: &mut Builder, webhook: &Webhook) {
         json.name(name).raw("null");
     }
     json.close(b'}');
-    let duration = |duration: &_| humantime::format_duration(*duration).to_string();
+    let duration = |duration: &_| duration::shown(*duration).to_string();
     json.name("timeout").text(&duration(timeout));
     texts(json.name("retry"), &mut retry.delays().iter().map(duration));
     json.name("max_in_flight").number(webhook.max_in_flight as u64);

@@ -2,6 +2,7 @@
 //!
 //! The platform's preset and the operator's own `operations:` are values of the same type.
 
+use super::route::Template;
 use super::{Documents, Lookup, Miss, Op, Source, Sources};
 use crate::json::Kind;
 use std::fmt;
@@ -115,7 +116,15 @@ impl Check {
 /// All operations that are watched, found by method and path.
 #[derive(Debug, Default)]
 pub struct Operations {
-    by_method: Vec<(Box<str>, matchit::Router<Rc<Operation>>)>,
+    /// Those that are closer to a path stand before those that match it, too.
+    routes: Vec<Route>,
+}
+
+#[derive(Debug)]
+struct Route {
+    method: Box<str>,
+    template: Template,
+    operation: Rc<Operation>,
 }
 
 /// A watched call.
@@ -149,18 +158,6 @@ impl fmt::Display for RouteError {
     }
 }
 
-/// Whether each capture stands between two slashes and has a name of its own.
-fn captures_are_distinct(path: &str) -> bool {
-    let mut names = Vec::new();
-    path.split('/').filter_map(|part| part.split_once('{')).all(|(_, rest)| {
-        rest.split_once('}').is_some_and(|(name, _)| {
-            let is_new = !name.is_empty() && !names.contains(&name);
-            names.push(name);
-            is_new
-        })
-    })
-}
-
 impl Operations {
     /// Adds an operation.
     ///
@@ -172,40 +169,32 @@ impl Operations {
         path: &str,
         operation: Rc<Operation>,
     ) -> Result<(), RouteError> {
-        let routers = &mut self.by_method;
-        let position = routers.iter().position(|(known, _)| **known == *method);
-        let router = match position.and_then(|position| routers.get_mut(position)) {
-            Some((_, router)) => router,
-            None => {
-                let router = matchit::Router::new();
-                &mut routers.push_mut((method.into(), router)).1
-            }
-        };
-        if !captures_are_distinct(path) {
-            return Err(RouteError::Captures);
+        let template = Template::parse(path).ok_or(RouteError::Captures)?;
+        let is_taken =
+            |known: &&Route| *known.method == *method && known.template.is_like(&template);
+        if let Some(known) = self.routes.iter().find(is_taken) {
+            return Err(RouteError::Conflict(known.template.text().to_owned()));
         }
-        router.insert(path, operation).map_err(|error| match error {
-            matchit::InsertError::Conflict { with } => RouteError::Conflict(with),
-            _ => RouteError::Captures,
-        })
+        let wider = |known: &Route| template.is_closer_than(&known.template);
+        let position = self.routes.iter().position(wider).unwrap_or(self.routes.len());
+        self.routes.insert(position, Route { method: method.into(), template, operation });
+        Ok(())
     }
 
     /// The operation that a request with this method and `:path` calls.
     pub fn find(&self, method: &[u8], path: &[u8]) -> Option<Matched> {
-        let (_, router) = self.by_method.iter().find(|(known, _)| known.as_bytes() == method)?;
         let path = std::str::from_utf8(path).ok()?;
         let path = path.split_once('?').map_or(path, |(path, _)| path);
-        let found = router.at(path).ok()?;
-        // The router lets a capture be empty; no id is.
-        if found.params.iter().any(|(_, value)| value.is_empty()) {
-            return None;
-        }
+        let is_called = |route: &&Route| {
+            route.method.as_bytes() == method && route.template.matches(path, |_, _| {})
+        };
+        let route = self.routes.iter().find(is_called)?;
         let decode = |value| percent_encoding::percent_decode_str(value).decode_utf8_lossy();
-        let captures = found.params.iter();
-        Some(Matched {
-            operation: Rc::clone(found.value),
-            path: captures.map(|(name, value)| (name.into(), decode(value).into())).collect(),
-        })
+        let mut captures = Vec::new();
+        route.template.matches(path, |name, value| {
+            captures.push((name.into(), decode(value).into()));
+        });
+        Some(Matched { operation: Rc::clone(&route.operation), path: captures })
     }
 }
 

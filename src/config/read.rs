@@ -1,5 +1,6 @@
 //! Reading a configuration so that every fault is found at once, each with the path of its field.
 
+use crate::duration;
 use crate::json::{Kind, Value};
 use std::cell::RefCell;
 use std::fmt;
@@ -224,11 +225,10 @@ impl<'d> Field<'d> {
     /// A duration such as `2s`, `500ms` or `1m 30s`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let text = self.value.as_str();
-        let duration = text.and_then(|text| humantime::parse_duration(&text).ok());
+        let duration = text.and_then(|text| duration::parse(&text));
         let allowed = duration.filter(|duration| range.contains(duration));
         if allowed.is_none() {
-            let shown = |duration: &Duration| humantime::format_duration(*duration);
-            let (low, high) = (shown(range.start()), shown(range.end()));
+            let (low, high) = (duration::shown(*range.start()), duration::shown(*range.end()));
             self.wrong(format_args!(
                 "must be a string with a duration from {low} to {high}, such as \"2s\", \"500ms\" or \"1m 30s\""
             ));

@@ -8,12 +8,13 @@ mod tell;
 
 pub(super) use tell::{record_of, record_of_ending};
 
-use super::lane::{Job, Lane};
+use super::lane::{Job, Lane, in_order};
 use super::quiet::Quiet;
 use super::request::{self, Stamp};
 use super::retry_after::retry_after;
 use super::verdict::{Cause, Verdict, judge};
 use super::{Purpose, Webhook, WhileDisabled};
+use crate::duration;
 use crate::form::FormKey;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
@@ -298,10 +299,13 @@ impl<S: Store> Courier<S> {
                         lane.take_region(region);
                     }
                 }
-                Event::Adopted(mut adopted) => {
-                    adopted.sort_unstable_by_key(|adopted| adopted.entry.push.sequence);
-                    for adopted in adopted {
-                        self.adopt(host, adopted);
+                Event::Adopted(adopted) => {
+                    let order = in_order(adopted.iter().map(|one| one.entry.push.sequence));
+                    let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();
+                    for at in order {
+                        if let Some(one) = adopted.get_mut(at).and_then(Option::take) {
+                            self.adopt(host, one);
+                        }
                     }
                 }
             }
@@ -426,7 +430,10 @@ impl<S: Store> Courier<S> {
         {
             let (id, cluster) = (&target.id, target.target.cluster());
             quiet.say(now, log::Level::Warn, &|| {
-                format!("webhook {id}: {cause} (cluster \"{cluster}\"); trying again in {OWN_SIDE_PAUSE:?}")
+                format!(
+                    "webhook {id}: {cause} (cluster \"{cluster}\"); trying again in {}",
+                    duration::shown(OWN_SIDE_PAUSE)
+                )
             });
             lane.rest(now.saturating_add(OWN_SIDE_PAUSE));
             lane.again_first(job);
@@ -527,9 +534,10 @@ impl<S: Store> Courier<S> {
         if let Some(delay) = delay.filter(|_| !is_gone) {
             let delay = delay.max(asked.unwrap_or_default());
             log::debug!(
-                "push {} to webhook {}, attempt {attempts}: {cause}; trying again in {delay:?}",
+                "push {} to webhook {}, attempt {attempts}: {cause}; trying again in {}",
                 loaded.entry.push.id,
-                target.id
+                target.id,
+                duration::shown(delay)
             );
             let progress = Progress { attempts, due: host.now().after(delay) };
             match self.store.wait(host, loaded, progress) {

@@ -17,6 +17,14 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 /// their pushes wait for each other, and no harm is done.
 type RecordKey = u64;
 
+/// The positions of numbers, the least first. There is one sort of numbers in the module, not one
+/// for each type that has a number.
+pub(super) fn in_order(numbers: impl Iterator<Item = u64>) -> Vec<usize> {
+    let mut numbers: Vec<(u64, usize)> = numbers.zip(0..).collect();
+    numbers.sort_unstable();
+    numbers.into_iter().map(|(_, position)| position).collect()
+}
+
 /// A waiting push, as a lane holds it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
@@ -179,21 +187,21 @@ impl Lane {
 
     /// Takes out all that is not in flight, in the order of acceptance.
     pub(super) fn take_all(&mut self) -> Vec<Job> {
-        self.take(|_| true)
+        self.take(&|_| true)
     }
 
     /// Takes out what is not in flight and in a region that is not ours any more.
     pub(super) fn take_region(&mut self, region: u16) -> Vec<Job> {
-        self.take(|job| job.place.region() == region)
+        self.take(&|job| job.place.region() == region)
     }
 
-    fn take(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Job> {
+    fn take(&mut self, which: &dyn Fn(&Job) -> bool) -> Vec<Job> {
         let mut queued: Vec<(Job, Duration)> =
             self.new.drain(..).map(|job| (job, Duration::ZERO)).collect();
         queued.extend(self.waiting.drain().map(|Reverse(waiting)| (waiting.job, waiting.due)));
         let mut taken = Vec::new();
         for later in self.records.values_mut() {
-            let (out, stay): (Vec<Job>, Vec<Job>) = later.drain(..).partition(&which);
+            let (out, stay): (Vec<Job>, Vec<Job>) = later.drain(..).partition(which);
             taken.extend(out);
             later.extend(stay);
         }
@@ -205,8 +213,8 @@ impl Lane {
                 self.queue(job, due);
             }
         }
-        taken.sort_unstable_by_key(|job| job.sequence);
-        taken
+        let order = in_order(taken.iter().map(|job| job.sequence));
+        order.iter().filter_map(|at| taken.get(*at).copied()).collect()
     }
 
     /// When the oldest push was accepted, those in flight not counted.

@@ -1,10 +1,14 @@
 //! The `Retry-After` header of an answer (RFC 9110 section 10.2.3).
 
+use crate::calendar::{self, Date};
 use crate::host::UnixMillis;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The longest wait that a target may ask for. What asks for more waits this long.
 pub(super) const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// How long the target wants not to be called: seconds, or an HTTP date. `None` for what is
 /// neither.
@@ -15,10 +19,28 @@ pub(super) fn retry_after(value: &str, now: UnixMillis) -> Option<Duration> {
         let seconds = value.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(seconds).min(LONGEST));
     }
-    let date = httpdate::parse_http_date(value).ok()?;
-    let at = date.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let at = UnixMillis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+    let at = UnixMillis(http_date(value)? * 1000);
     Some(at.since(now).min(LONGEST))
+}
+
+/// The seconds from the epoch to an HTTP date in one of its three forms. Those before the epoch
+/// are none, and nothing depends on the name of the weekday.
+fn http_date(value: &str) -> Option<u64> {
+    let parts = value.split([' ', ',', '-']).filter(|part| !part.is_empty());
+    let (day, month, year, time) = match *parts.collect::<Vec<_>>().as_slice() {
+        [_, day, month, year, time, "GMT"] | [_, month, day, time, year] => {
+            (day, month, year, time)
+        }
+        _ => return None,
+    };
+    let month = MONTHS.iter().position(|name| *name == month)?;
+    let year = match (year.len(), calendar::number(year)?) {
+        (2, year) if year < 70 => year + 2000,
+        (2, year) => year + 1900,
+        (_, year) => year,
+    };
+    let date = Date { year, month: month as u64 + 1, day: calendar::number(day)? };
+    Some(date.days()? * 24 * 60 * 60 + calendar::seconds_of_day(time)?)
 }
 
 #[cfg(test)]

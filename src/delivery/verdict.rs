@@ -1,5 +1,6 @@
 //! What an answer means, and what to tell the operator about a failure.
 
+use crate::duration;
 use crate::host::{Answer, CalloutError, EgressReport, Reply};
 use std::fmt;
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl fmt::Display for Cause {
             }
             Cause::Status(0) => f.write_str("an answer without an HTTP status"),
             Cause::Status(status) => write!(f, "HTTP {status}"),
-            Cause::Timeout(after) => write!(f, "timeout after {after:?}"),
+            Cause::Timeout(after) => write!(f, "timeout after {}", duration::shown(*after)),
             Cause::Dns(said) => write!(f, "DNS failure: {said}"),
             Cause::ConnectionRefused => f.write_str("connection refused"),
             Cause::ConnectionFailed(said) => write!(f, "connection failed: {said}"),

@@ -4,7 +4,6 @@ use crate::admin::{Admin, Answer, Handled, MAX_BODY_BYTES, Request};
 use crate::delivery::Probe;
 use crate::host::wasm::{Envoy, chunk, header, reply};
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -33,18 +32,17 @@ impl Desk {
     }
 }
 
-impl Context for Desk {
-    fn on_http_call_response(&mut self, _: u32, headers: usize, _: usize, _: usize) {
+impl Desk {
+    /// The reply to the test push is there.
+    pub(super) fn reply(&mut self, headers: usize) {
         if let Some(probe) = self.probe.take() {
             let probed = probe.hear(&Envoy, &reply(headers));
             let answer = self.admin.borrow_mut().probed(&Envoy, &probed);
             send(&answer);
         }
     }
-}
 
-impl HttpContext for Desk {
-    fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
+    pub(super) fn headers(&mut self, is_end: bool) -> Action {
         let text = |name| {
             let value = header(MapType::HttpRequestHeaders, name).unwrap_or_default();
             String::from_utf8_lossy(&value).into()
@@ -65,7 +63,7 @@ impl HttpContext for Desk {
         Action::Pause
     }
 
-    fn on_http_request_body(&mut self, size: usize, is_end: bool) -> Action {
+    pub(super) fn body(&mut self, size: usize, is_end: bool) -> Action {
         if size > MAX_BODY_BYTES {
             if self.request.take().is_some() {
                 send(&Answer::too_large());
@@ -78,7 +76,7 @@ impl HttpContext for Desk {
         Action::Pause
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+    pub(super) fn trailers(&mut self) -> Action {
         if let Some(mut request) = self.request.take() {
             request.body = chunk(BufferType::HttpRequestBody, MAX_BODY_BYTES);
             self.handle(&request);

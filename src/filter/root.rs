@@ -2,6 +2,7 @@
 
 use super::desk::Desk;
 use super::inbox::Inbox;
+use super::stream::Stream;
 use super::watch::Watch;
 use crate::admin::Admin;
 use crate::capture::Budget;
@@ -187,8 +188,11 @@ impl RootContext for Root {
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         match &self.role {
-            Role::Watch(running) => Some(Box::new(Watch::new(Rc::clone(&running.shared)))),
-            Role::Admin(admin) => Some(Box::new(Desk::new(Rc::clone(admin)))),
+            Role::Watch(running) => {
+                let watch = Watch::new(Rc::clone(&running.shared));
+                Some(Box::new(Stream::Watch(watch)))
+            }
+            Role::Admin(admin) => Some(Box::new(Stream::Desk(Desk::new(Rc::clone(admin))))),
             Role::Unconfigured => None,
         }
     }

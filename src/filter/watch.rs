@@ -7,7 +7,6 @@ use crate::host::Host;
 use crate::host::wasm::{Envoy, chunk, header};
 use crate::store::PushId;
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 use std::rc::Rc;
 
@@ -23,7 +22,7 @@ impl Watch {
     }
 
     /// The response is complete. Envoy says so in one of three ways, or in none.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let Some(exchange) = self.exchange.take() else {
             return;
         };
@@ -46,10 +45,8 @@ impl Watch {
     }
 }
 
-impl Context for Watch {}
-
-impl HttpContext for Watch {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+impl Watch {
+    pub(super) fn request_headers(&mut self) -> Action {
         #[cfg(feature = "crash")]
         crash_if_asked();
         let config = &self.shared.config;
@@ -69,7 +66,7 @@ impl HttpContext for Watch {
         Action::Continue
     }
 
-    fn on_http_request_body(&mut self, size: usize, _: bool) -> Action {
+    pub(super) fn request_body(&mut self, size: usize) -> Action {
         if let Some(exchange) = &mut self.exchange
             && size > 0
             && exchange.request().make_room(size)
@@ -79,9 +76,9 @@ impl HttpContext for Watch {
         Action::Continue
     }
 
-    fn on_http_response_headers(&mut self, _: usize, is_end: bool) -> Action {
+    pub(super) fn response_headers(&mut self, is_end: bool) {
         let Some(exchange) = &mut self.exchange else {
-            return Action::Continue;
+            return;
         };
         let response = |name| header(MapType::HttpResponseHeaders, name);
         let status = response(":status");
@@ -94,10 +91,9 @@ impl HttpContext for Watch {
         if is_end {
             self.finish();
         }
-        Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, is_end: bool) -> Action {
+    pub(super) fn response_body(&mut self, size: usize, is_end: bool) {
         if let Some(exchange) = &mut self.exchange
             && size > 0
             && exchange.response().make_room(size)
@@ -107,16 +103,11 @@ impl HttpContext for Watch {
         if is_end {
             self.finish();
         }
-        Action::Continue
     }
 
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.finish();
-        Action::Continue
-    }
-
-    fn on_log(&mut self) {
-        // The stream is over. If none of the ends of a response was seen, it was cut off.
+    /// The stream is over.
+    pub(super) fn over(&mut self) {
+        // If none of the ends of a response was seen, it was cut off.
         let Some(exchange) = self.exchange.take() else {
             return;
         };

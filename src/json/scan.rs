@@ -59,7 +59,7 @@ impl Scanner<'_> {
     }
 
     /// Reads one scalar, or the opening of a container. True if a value must follow at once.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self) -> Result<bool, ParseError> {
         self.skip_space();
         let start = self.at;
@@ -100,7 +100,7 @@ impl Scanner<'_> {
     }
 
     /// Closes what ends here. True if that was the whole document.
-    #[inline]
+    #[inline(always)]
     fn after_value(&mut self) -> Result<bool, ParseError> {
         loop {
             self.skip_space();
@@ -130,7 +130,7 @@ impl Scanner<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&mut self) {
         let (end, count) = (self.at, self.nodes.len());
         let node = self.open.pop().and_then(|index| {
@@ -202,7 +202,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Result<(), ParseError> {
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -225,7 +225,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn digits(&mut self) -> Result<(), ParseError> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -248,7 +248,7 @@ impl Scanner<'_> {
         Ok(false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, kind: Kind, start: usize) {
         self.nodes.push(Node {
             kind,
@@ -259,14 +259,14 @@ impl Scanner<'_> {
         });
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -277,6 +277,7 @@ impl Scanner<'_> {
 }
 
 /// Positions and counts are at most the length of the text, which was checked to fit.
+#[inline(always)]
 fn offset(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

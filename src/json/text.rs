@@ -14,7 +14,7 @@ pub struct Text<'d> {
 }
 
 impl<'d> Text<'d> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(raw: &'d str, escaped: bool) -> Self {
         Text { raw, escaped }
     }
@@ -27,30 +27,38 @@ impl<'d> Text<'d> {
     }
 
     /// As it was sent, escapes included.
-    #[inline]
+    #[inline(always)]
     pub fn raw(&self) -> &'d str {
         self.raw
     }
 
     /// Whether [`Text::raw`] holds an escape.
-    #[inline]
+    #[inline(always)]
     pub fn is_escaped(&self) -> bool {
         self.escaped
     }
 
     /// As Rust text, if it has no lone surrogate.
-    #[inline]
+    #[inline(always)]
     pub fn decode(&self) -> Option<Cow<'d, str>> {
         if !self.escaped {
             return Some(Cow::Borrowed(self.raw));
         }
-        char::decode_utf16(self.units()).collect::<Result<String, _>>().ok().map(Cow::Owned)
+        self.unescaped().map(Cow::Owned)
+    }
+
+    fn unescaped(&self) -> Option<String> {
+        char::decode_utf16(self.units()).collect::<Result<_, _>>().ok()
     }
 
     /// Whether it says this text.
-    #[inline]
+    #[inline(always)]
     pub fn is(&self, text: &str) -> bool {
-        if self.escaped { self.units().eq(text.encode_utf16()) } else { self.raw == text }
+        if self.escaped {
+            self.unescaped().is_some_and(|own| own == text)
+        } else {
+            self.raw == text
+        }
     }
 
     /// The UTF-16 code units that the string stands for.

@@ -3,8 +3,10 @@
 /// Writes text as a JSON string, the way ECMAScript's `JSON.stringify` does.
 pub fn quote(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    for character in text.chars() {
-        escape(out, character);
+    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        text.chars().for_each(|character| escape(out, character));
+    } else {
+        out.extend_from_slice(text.as_bytes());
     }
     out.push(b'"');
 }

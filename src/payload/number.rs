@@ -1,12 +1,12 @@
 //! Numbers as ECMAScript writes them (RFC 8785 section 3.2.2.3).
 
-/// Up to this many digits every integer is a double and is written without an exponent.
+/// Up to this many digits a double keeps every number that is not extremely large or small.
 const EXACT_DIGITS: usize = 15;
 
 /// Writes a JSON number the way JavaScript would. A number that a double would change keeps the
 /// digits it came with: nothing may be lost on the way through.
 pub(super) fn write(out: &mut Vec<u8>, raw: &str) {
-    if is_plain_integer(raw) {
+    if is_canonical(raw.as_bytes()) {
         out.extend_from_slice(raw.as_bytes());
         return;
     }
@@ -22,13 +22,22 @@ pub(super) fn write(out: &mut Vec<u8>, raw: &str) {
     out.extend_from_slice(raw.as_bytes());
 }
 
-#[inline]
-fn is_plain_integer(raw: &str) -> bool {
-    let digits = raw.strip_prefix('-').unwrap_or(raw);
-    digits.len() <= EXACT_DIGITS
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
+/// Whether JavaScript would surely write a number as it stands here: as nearly all do that a
+/// platform sends, which need not be made a double of to see it.
+fn is_canonical(raw: &[u8]) -> bool {
+    let digits = raw.strip_prefix(b"-").unwrap_or(raw);
+    let integer = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = match digits.split_at_checked(integer) {
         // JavaScript writes negative zero as `0`.
-        && raw != "-0"
+        Some((_, [])) => return integer <= EXACT_DIGITS && raw != b"-0",
+        Some((_, [b'.', fraction @ ..])) => fraction,
+        _ => return false,
+    };
+    integer + fraction.len() <= EXACT_DIGITS
+        && fraction.iter().all(u8::is_ascii_digit)
+        && fraction.last() != Some(&b'0')
+        // What is smaller JavaScript writes with an exponent.
+        && (!digits.starts_with(b"0") || fraction.iter().take(6).any(|digit| *digit != b'0'))
 }
 
 /// A decimal number as text, compared by value and without rounding.
@@ -48,8 +57,9 @@ impl<'n> Decimal<'n> {
             Some(rest) => (rest, true),
             None => (number, false),
         };
-        let (digits, exponent) = match number.split_once(['e', 'E']) {
-            Some((digits, exponent)) => (digits, exponent.parse().ok()?),
+        let exponent = number.bytes().position(|byte| matches!(byte, b'e' | b'E'));
+        let (digits, exponent) = match exponent.map(|at| (number.get(..at), number.get(at + 1..))) {
+            Some((digits, exponent)) => (digits?, exponent?.parse().ok()?),
             None => (number, 0),
         };
         let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -127,6 +137,10 @@ mod tests {
             ("1e-7", "1e-7"),
             ("0.000001", "0.000001"),
             ("0.0000001", "1e-7"),
+            ("0.00000012", "1.2e-7"),
+            ("-0.5", "-0.5"),
+            ("0.50", "0.5"),
+            ("1.5e2", "150"),
             ("100000000000000000000", "100000000000000000000"),
             ("1000000000000000000000", "1e+21"),
             ("1.7976931348623157e308", "1.7976931348623157e+308"),
@@ -157,6 +171,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_kept_at_first_sight_is_what_a_double_is_written_as(
+            raw in "-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,15})?([eE][0-9])?",
+        ) {
+            if is_canonical(raw.as_bytes()) {
+                let double: f64 = raw.parse().unwrap();
+                let mut buffer = ryu_js::Buffer::new();
+                prop_assert_eq!(buffer.format(double), raw);
+            }
+        }
+
         #[test]
         fn a_double_written_shortest_is_kept_in_value(double in any::<f64>().prop_filter("finite", |d| d.is_finite())) {
             let read: f64 = written(&format!("{double:e}")).parse().unwrap();

@@ -94,16 +94,18 @@ fn removed_record<'a>(event: &'a Event<'_>, form_name: Content<'a>) -> Members<'
 fn aliased<'a>(object: Value<'a>, fields: &'a Fields) -> Members<'a> {
     // A platform may apply aliases itself. Where a record has both the id and a member that is
     // named like its alias, the id stays: one of the two values would be lost otherwise.
+    let members = object.members().map(|(name, value)| (name, value, fields.get(name)));
+    let members: Vec<_> = members.collect();
     let mut taken = Vec::new();
-    for (name, _) in object.members() {
-        if let Some(alias) = fields.get(name).and_then(|field| field.alias.as_ref())
+    for (name, _, field) in &members {
+        if let Some(alias) = field.and_then(|field| field.alias.as_ref())
             && name.is(alias.as_str())
         {
             taken.push(alias);
         }
     }
-    let members = object.members().filter_map(|(name, value)| {
-        let Some(field) = fields.get(name) else {
+    let members = members.into_iter().filter_map(|(name, value, field)| {
+        let Some(field) = field else {
             return Some((name, Content::Sent(value)));
         };
         if !field.is_pushed() {

@@ -5,7 +5,6 @@
 
 use super::Secret;
 use sha1::{Digest, Sha1};
-use std::fmt::Write as _;
 
 /// Hex digits of a nonce.
 pub const NONCE_DIGITS: usize = 6;
@@ -27,11 +26,8 @@ pub fn nonce(random: [u8; NONCE_DIGITS / 2]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]

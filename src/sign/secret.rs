@@ -1,7 +1,6 @@
 //! The secret that a webhook shares with its receiver.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use super::base64;
 use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use std::fmt;
@@ -50,7 +49,7 @@ impl Secret {
             return Err(SecretError::WhiteSpace);
         }
         let key = match text.strip_prefix(PREFIX) {
-            Some(encoded) => STANDARD.decode(encoded).map_err(|_| SecretError::Base64)?,
+            Some(encoded) => base64::decode(encoded).ok_or(SecretError::Base64)?,
             None => text.into(),
         };
         if key.is_empty() {
@@ -63,7 +62,9 @@ impl Secret {
 
     /// The text of a secret with this key.
     pub fn encoded(key: &[u8]) -> String {
-        format!("{PREFIX}{}", STANDARD.encode(key))
+        let mut text = PREFIX.to_owned();
+        base64::encode(key, &mut text);
+        text
     }
 
     /// The secret as it was given.

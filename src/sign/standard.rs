@@ -2,9 +2,7 @@
 //!
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
-use super::Secret;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use super::{Secret, base64};
 use hmac::Mac;
 
 /// The value of `webhook-signature`: for each secret `v1,` and the Base64 of HMAC-SHA256 over
@@ -26,7 +24,7 @@ pub fn signature<'s>(
             signatures.push(' ');
         }
         signatures.push_str("v1,");
-        STANDARD.encode_string(hmac.finalize().into_bytes(), &mut signatures);
+        base64::encode(&hmac.finalize().into_bytes(), &mut signatures);
     }
     signatures
 }

@@ -76,12 +76,8 @@ fn it_runs_on_hosts_without_simd_and_threads() {
 }
 
 #[test]
-fn it_is_small_and_keeps_its_function_names() {
+fn it_is_small() {
     let module = module();
     println!("formhook.wasm: {} bytes of {MAX_BYTES}", module.len());
     assert!(module.len() <= MAX_BYTES, "{} bytes, more than {MAX_BYTES}", module.len());
-    let has_names = payloads(&module).any(
-        |payload| matches!(payload, Payload::CustomSection(section) if section.name() == "name"),
-    );
-    assert!(has_names, "a backtrace out of a VM would have no names");
 }
