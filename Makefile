@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what they need by themselves: a compiler for wasm32-wasip1, Envoy,
-# Node and Python packages for the judges of signatures. All of it lands in build/, or comes from Debian's
-# packages, which is said before it happens.
+# Chromium, and Node and Python packages that judge signatures, pages and the API. All of it lands in build/,
+# or comes from Debian's packages, which is said before it happens.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEE
 	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
 
 .PHONY: test
-test: lint wasm unit sim e2e ## Everything that decides whether a change is good.
+test: lint wasm unit sim e2e console ## Everything that decides whether a change is good.
 
 .PHONY: wasm
 wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
@@ -54,6 +54,14 @@ $(ENVOY_VERSIONS:%=e2e-%): e2e-%: wasm wasm-crash
 	@.ci/get-verifiers
 	@echo "Envoy $*:"
 	@ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && cargo test --quiet --test e2e -- --test-threads=4
+
+.PHONY: console
+console: wasm ## The console in real Chromium, and the admin API against its description.
+	@.ci/get-browser
+	@.ci/get-schemathesis >/dev/null
+	@ENVOY="$$(.ci/get-envoy $(firstword $(ENVOY_VERSIONS)))" && export ENVOY && \
+	    cargo test --quiet --test console -- --test-threads=3 && \
+	    cargo test --quiet --test api -- --nocapture
 
 .PHONY: faults
 faults: wasm wasm-crash ## Tries every fault on real Envoy, and prints what was lost as a table.

@@ -13,7 +13,7 @@ mod webhook;
 
 pub use additions::{InForce, parse_form, parse_webhook};
 pub use admin::AdminConfig;
-pub use read::Fault;
+pub use read::{Fault, MAX_NAME_CHARS};
 
 use crate::capture::Operations;
 use crate::delivery::Webhook;

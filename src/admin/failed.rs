@@ -2,9 +2,8 @@
 
 use super::Context;
 use super::answer::{Answer, Problem};
-use super::history::wrong_cursor;
 use super::request::Parameters;
-use crate::config::Fault;
+use crate::config::{Fault, MAX_NAME_CHARS};
 use crate::delivery::commands;
 use crate::host::Host;
 use crate::json::{Builder, Kind, Value};
@@ -16,6 +15,9 @@ const MAX_LIMIT: usize = 100;
 /// How many pushes one command may name.
 const MAX_IDS: usize = 1000;
 
+/// The longest id of a push, in characters.
+const MAX_ID_CHARS: usize = 64;
+
 /// How many places are looked at for one page: a worker that searches serves no API calls
 /// meanwhile.
 const MAX_LOOKED_AT: usize = 10_000;
@@ -26,10 +28,7 @@ pub(super) fn list<H: Host>(
 ) -> Result<Answer, Problem> {
     let webhook = parameters.name("webhook")?;
     let limit = parameters.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let start = match parameters.get("cursor") {
-        None => None,
-        Some(cursor) => Some(Place::parse(cursor).ok_or_else(wrong_cursor)?),
-    };
+    let start = parameters.cursor(Place::parse)?;
     let mut json = Builder::new();
     json.open(b'{').name("items").open(b'[');
     let mut shown = 0;
@@ -110,7 +109,9 @@ fn selection(body: Value<'_>) -> Result<Selection, Problem> {
     for (name, value) in body.members() {
         if name.is("webhook") {
             match value.as_str() {
-                Some(id) if !id.is_empty() => selections.push(Selection::Webhook(id.into())),
+                Some(id) if (1..=MAX_NAME_CHARS).contains(&id.chars().count()) => {
+                    selections.push(Selection::Webhook(id.into()));
+                }
                 _ => fault("webhook".into(), "must be a webhook's id".into()),
             }
         } else if name.is("ids") {
@@ -121,7 +122,9 @@ fn selection(body: Value<'_>) -> Result<Selection, Problem> {
             let mut ids: Vec<Box<str>> = Vec::new();
             for (position, id) in value.items().enumerate().take(MAX_IDS) {
                 match id.as_str() {
-                    Some(id) if !id.is_empty() => ids.push(id.into()),
+                    Some(id) if (1..=MAX_ID_CHARS).contains(&id.chars().count()) => {
+                        ids.push(id.into());
+                    }
                     _ => fault(format!("ids[{position}]"), "must be the id of a push".into()),
                 }
             }

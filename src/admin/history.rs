@@ -64,15 +64,8 @@ fn query(parameters: &Parameters) -> Result<Query, Problem> {
         from: time(parameters, "from")?,
         to: time(parameters, "to")?,
         limit: parameters.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
-        before: match parameters.get("cursor") {
-            None => None,
-            Some(cursor) => Some(cursor.parse().map_err(|_| wrong_cursor())?),
-        },
+        before: parameters.cursor(|cursor| cursor.parse().ok())?,
     })
-}
-
-pub(super) fn wrong_cursor() -> Problem {
-    Problem::parameter("cursor", "must be `next` of the page before")
 }
 
 fn time(parameters: &Parameters, name: &str) -> Result<Option<UnixMillis>, Problem> {

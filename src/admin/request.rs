@@ -1,6 +1,7 @@
 //! A request, and reading its parts.
 
 use super::answer::Problem;
+use crate::config::MAX_NAME_CHARS;
 use crate::json::{Document, Kind, Value};
 use percent_encoding::percent_decode_str;
 
@@ -21,6 +22,9 @@ pub struct Request {
     /// The body.
     pub body: Vec<u8>,
 }
+
+/// The longest cursor, in bytes.
+const MAX_CURSOR_BYTES: usize = 64;
 
 const API: &str = "/api/v1";
 
@@ -106,6 +110,10 @@ impl Parameters {
     pub(super) fn name(&self, name: &str) -> Result<Option<Box<str>>, Problem> {
         match self.get(name) {
             Some("") => Err(Problem::parameter(name, "must not be empty")),
+            Some(value) if value.chars().count() > MAX_NAME_CHARS => {
+                let detail = format!("must have at most {MAX_NAME_CHARS} characters");
+                Err(Problem::parameter(name, detail))
+            }
             value => Ok(value.map(Into::into)),
         }
     }
@@ -124,6 +132,15 @@ impl Parameters {
                 Err(Problem::parameter(name, format!("must be one of {}", words.join(", "))))
             }
         }
+    }
+
+    /// Where a page begins: `next` of the one before.
+    pub(super) fn cursor<T>(&self, parse: fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        let Some(cursor) = self.get("cursor") else { return Ok(None) };
+        let place = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR_BYTES).and_then(parse);
+        place
+            .map(Some)
+            .ok_or_else(|| Problem::parameter("cursor", "must be `next` of the page before"))
     }
 
     /// How many items a page has, from 1 to `most`.

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Problem};
 use super::{Context, failed, forms, history, status, webhooks};
+use crate::config::MAX_NAME_CHARS;
 use crate::delivery::Webhook;
 use crate::form::FormKey;
 use crate::host::Host;
@@ -60,6 +61,10 @@ pub(super) fn route<H: Host>(context: &mut Context<'_, H>) -> Result<Outcome, Pr
             && known.iter().zip(&path).all(|(known, part)| known == part || *known == "*")
     };
     let (known, allowed) = PATHS.iter().find(fits).ok_or_else(Problem::not_found)?;
+    if path.iter().any(|part| part.is_empty() || part.chars().count() > MAX_NAME_CHARS) {
+        let detail = format!("An id in the path has 1 to {MAX_NAME_CHARS} characters.");
+        return Err(Problem::new(400, detail));
+    }
     let parameters = request.parameters(parameters(&path))?;
     let method: &str = &request.method;
     let answer = match (method, known.contains(&"*"), path.as_slice()) {

@@ -21,7 +21,7 @@ pub(super) fn form(field: &Field<'_>, source: Source) -> Option<(FormKey, Form)>
     let required = |name| members.require(name, field).and_then(Field::name);
     let (app_id, entry_id) = (required("app_id"), required("entry_id"));
     let form = Form {
-        name: members.get("name").and_then(Field::text).map(Into::into),
+        name: members.get("name").and_then(Field::name).map(Into::into),
         fields: members.get("fields").map(|list| fields(list, source)).unwrap_or_default(),
         source,
     };

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The longest part of a wrong value that an error repeats.
 const SHOWN_CHARS: usize = 80;
 
+/// The longest name or id, in characters.
+pub const MAX_NAME_CHARS: usize = 256;
+
 /// A fault in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -183,11 +186,15 @@ impl<'d> Field<'d> {
         }
     }
 
-    /// A text that is not empty.
+    /// A text that is not empty, and not too long for a name.
     pub(super) fn name(&self) -> Option<String> {
         let text = self.text()?;
         if text.is_empty() {
             self.wrong("must not be empty");
+            return None;
+        }
+        if text.chars().count() > MAX_NAME_CHARS {
+            self.wrong(format_args!("must have at most {MAX_NAME_CHARS} characters"));
             return None;
         }
         Some(text)

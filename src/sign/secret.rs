@@ -8,6 +8,9 @@ use std::fmt;
 /// Marks a secret as Base64 of a key, as Standard Webhooks writes secrets.
 const PREFIX: &str = "whsec_";
 
+/// The longest secret, in characters.
+const MAX_CHARS: usize = 1024;
+
 /// A shared secret. It can be used to sign and not be read: `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct Secret {
@@ -21,6 +24,8 @@ pub struct Secret {
 pub enum SecretError {
     /// There is nothing in it.
     Empty,
+    /// It has more than 1,024 characters.
+    TooLong,
     /// It begins or ends with white space.
     WhiteSpace,
     /// What follows `whsec_` is not Base64.
@@ -31,6 +36,7 @@ impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SecretError::Empty => "the secret is empty; leave it out to push unsigned",
+            SecretError::TooLong => "a secret has at most 1024 characters",
             SecretError::WhiteSpace => {
                 "the secret begins or ends with white space, such as the line end of a file; remove it"
             }
@@ -47,6 +53,9 @@ impl Secret {
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         if text.trim() != text {
             return Err(SecretError::WhiteSpace);
+        }
+        if text.chars().count() > MAX_CHARS {
+            return Err(SecretError::TooLong);
         }
         let key = match text.strip_prefix(PREFIX) {
             Some(encoded) => base64::decode(encoded).ok_or(SecretError::Base64)?,
@@ -99,6 +108,7 @@ mod tests {
         assert_eq!(Secret::parse("").unwrap_err(), SecretError::Empty);
         assert_eq!(Secret::parse("whsec_").unwrap_err(), SecretError::Empty);
         assert_eq!(Secret::parse("secret\n").unwrap_err(), SecretError::WhiteSpace);
+        assert_eq!(Secret::parse(&"x".repeat(1025)).unwrap_err(), SecretError::TooLong);
         assert_eq!(Secret::parse("whsec_!").unwrap_err(), SecretError::Base64);
     }
 }

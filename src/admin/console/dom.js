@@ -24,7 +24,10 @@ function patchNode(old, fresh) {
     return;
   }
   // A command of it is under way.
-  if (old.ariaBusy) return;
+  if (old.ariaBusy) {
+    old.onclick = fresh.onclick;
+    return;
+  }
   for (const { name } of [...old.attributes]) {
     if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }

@@ -1,7 +1,7 @@
 import { h } from "./dom.js";
 
 export const OPS = { data_create: "Created", data_update: "Updated", data_remove: "Deleted", data_recover: "Recovered" };
-export const opName = (op) => OPS[op] ?? op;
+export const opName = (op) => OPS[op] ?? (op === "data_test" ? "Connection test" : op);
 
 export const BADGES = {
   active: ["Active", "good"],

@@ -20,9 +20,11 @@ const formRow = ({ app_id: app, entry_id: entry, name, fields, aliases, source }
   SOURCES[source],
 ];
 
+const byName = (a, b) => (a.name ?? "").localeCompare(b.name ?? "");
+
 const list = ({ items }) => [
   items.length
-    ? table("Forms", ["Form|wide", "Fields|number", "Aliases|number", "Source"], items.map(formRow))
+    ? table("Forms", ["Form|wide", "Fields|number", "Aliases|number", "Source"], items.toSorted(byName).map(formRow))
     : empty("No forms yet", "Describe one to give its fields aliases, and to get its comparison table and JSON examples."),
 ];
 

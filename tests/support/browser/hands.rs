@@ -61,8 +61,20 @@ impl Browser {
         self.find_where(&format!("the {role} {name:?}"), is_it).await
     }
 
+    /// Clicks on what has this role and accessible name, as soon as nothing is in the way.
     pub async fn click(&self, role: &str, name: &str) {
-        self.find(role, name).await.click().await.unwrap();
+        let is_it = |heard: &Heard| heard.role == role && heard.name == name;
+        self.click_where(&format!("the {role} {name:?}"), is_it).await;
+    }
+
+    /// Clicks on the first that is as wanted.
+    pub async fn click_where(&self, what: &str, wanted: impl Fn(&Heard) -> bool) {
+        let look = async || {
+            let heard = self.heard().await.ok()?;
+            let found = heard.into_iter().find(|heard| wanted(heard))?;
+            found.element.click().await.ok()
+        };
+        self.wait_for(&format!("{what}, to click on it"), look).await;
     }
 
     /// Waits for a field to write in that has this label.
