@@ -55,8 +55,10 @@ async fn an_address_with_many_wrong_tokens_has_to_wait() {
     let gateway = gateway(&platform, &receiver.url("/")).start().await;
     let client = crate::support::gateway::client();
     let wrong = || client.get(status_url(&gateway)).bearer_auth("wrong");
-    for _ in 0..10 {
-        answered(wrong(), 401).await;
+    for number in 0..10 {
+        // Whatever it says of itself.
+        let claimed = format!("203.0.113.{number}");
+        answered(wrong().header("x-forwarded-for", claimed), 401).await;
     }
     let answer = wrong().send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
