@@ -266,7 +266,11 @@ fn headers(new: Value<'_>, old: Option<Value<'_>>) -> String {
     let members: Vec<_> = (new.members())
         .map(|(name, value)| {
             let name = name.decode().unwrap_or_default().into_owned();
-            let kept = || old?.get(&name.to_ascii_lowercase()).or_else(|| old?.get(&name));
+            let is_it = |known: &str| known.eq_ignore_ascii_case(&name);
+            let kept = || {
+                let mut members = old?.members();
+                members.find(|(known, _)| is_it(known.raw())).map(|(_, value)| value)
+            };
             let value = match value.kind() {
                 Kind::Null => kept().unwrap_or(value),
                 _ => value,

@@ -4,6 +4,7 @@
 //!
 //! `SEEDS=n` runs so many seeds, `SEED=n` replays one.
 
+mod admin;
 mod commands;
 mod host;
 mod world;

@@ -1,0 +1,170 @@
+//! The admin API over the shared map, without Envoy: whatever is asked, it answers, and what it
+//! answers is what the API's description allows.
+
+use super::host::{Process, SimHost};
+use formhook::admin::{Admin, Answer, Handled, Request};
+use formhook::config::{Config, Plugin};
+use formhook::host::QueueId;
+use formhook::pipeline::Pipeline;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+const TOKEN: &str = "0123456789abcdef";
+const CONFIG: &[u8] = br#"{"platform":"jodoo",
+    "forms":[{"app_id":"a","entry_id":"e","fields":[{"id":"_widget_1","alias":"x"}]}],
+    "webhooks":[{"id":"crm","url":"https://crm.example/","secret":"s","headers":{"x-a":"b"}}]}"#;
+
+/// A gateway with one worker that watches, and an admin.
+struct Gateway {
+    host: Rc<SimHost>,
+    admin: Admin,
+}
+
+fn gateway() -> Gateway {
+    let process = Process::new(1);
+    let host = Rc::new(SimHost::new(&process));
+    let config = Rc::new(Config::parse(CONFIG, &|_| None).unwrap());
+    let mut pipeline = Pipeline::new(config, &*host, "formhook", Some(QueueId(1)));
+    pipeline.publish(&*host, CONFIG);
+    let env = |_: &str| Some(TOKEN.to_owned());
+    let config = Plugin::parse(br#"{"role":"admin","token_env":"TOKEN"}"#, &env).unwrap();
+    let Plugin::Admin(config) = config else { panic!("this is an admin's configuration") };
+    Gateway { host, admin: Admin::new(config, "formhook") }
+}
+
+impl Gateway {
+    /// The answer to a request; to a test push there is none yet.
+    fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
+        let request = Request {
+            method: method.into(),
+            target: format!("/api/v1{path}").into(),
+            authorization: Some(format!("Bearer {TOKEN}").into_bytes()),
+            source: "127.0.0.1".into(),
+            body: body.into(),
+        };
+        if let Err(answer) = self.admin.admit(&*self.host, &request) {
+            return Some(answer);
+        }
+        match self.admin.handle(&*self.host, &request) {
+            Handled::Answered(answer) => Some(answer),
+            Handled::Sent(..) => None,
+        }
+    }
+}
+
+fn method() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", ""])
+}
+
+/// Paths that are there, that nearly are, and any others.
+fn path() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "status",
+        "export",
+        "secret",
+        "test",
+        "webhooks",
+        "failed",
+        "history",
+        "forms",
+        "retry",
+        "abandon",
+        "restart",
+        "rotate-secret",
+        "previous-secret",
+        "comparison",
+        "example",
+        "crm",
+        "new",
+        "a",
+        "e",
+        "0",
+        "",
+        "%2F",
+        "%ff",
+        "18446744073709551616",
+    ]);
+    let query = prop_oneof![
+        Just(String::new()),
+        "\\?(limit|cursor|op|format|webhook|result|from)=[0-9a-z.%-]{0,24}",
+        "\\?[ -~]{0,20}",
+    ];
+    let parts = prop::collection::vec(part, 0..5);
+    (parts, query).prop_map(|(parts, query)| format!("/{}{query}", parts.join("/")))
+}
+
+/// A body that is good, and then changed at one place; or any bytes.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let good = prop::sample::select(vec![
+        json!({"id": "new", "url": "https://x.example/", "secret": "s", "headers": {"a": "b"},
+            "retry": ["1s"], "forms": [{"app_id": "a", "entry_id": "e"}], "events": []}),
+        json!({"name": "F", "fields": [{"id": "_widget_2", "alias": "y", "type": "subform",
+            "label": "L", "items": [{"id": "_widget_3", "alias": null}]}]}),
+        json!({"ids": ["a", "b"]}),
+        json!({"webhook": "crm"}),
+    ]);
+    let changed = (good, any::<prop::sample::Index>(), any::<u8>()).prop_map(|(good, at, byte)| {
+        let mut text = good.to_string().into_bytes();
+        let at = at.index(text.len());
+        if byte < 200 {
+            text[at] = byte;
+        }
+        text
+    });
+    prop_oneof![4 => changed, 1 => prop::collection::vec(any::<u8>(), 0..40)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_is_asked_is_answered(
+        requests in prop::collection::vec((method(), path(), body()), 1..12),
+    ) {
+        let mut gateway = gateway();
+        for (method, path, body) in requests {
+            let Some(answer) = gateway.ask(method, &path, &body) else { continue };
+            let kind = answer.headers.iter().find(|(name, _)| *name == "content-type");
+            prop_assert!((200..500).contains(&answer.status), "{method} {path}: {answer:?}");
+            if answer.status >= 400 {
+                prop_assert_eq!(&*kind.unwrap().1, "application/problem+json");
+                let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+                prop_assert_eq!(&problem["status"], &json!(answer.status));
+            } else if kind.is_some_and(|(_, kind)| kind == "application/json") {
+                serde_json::from_slice::<Value>(&answer.body).unwrap();
+            }
+        }
+        // Whatever that was, it can still be read, and the configuration's webhook is there.
+        let answer = gateway.ask("GET", "/webhooks", b"").unwrap();
+        let webhooks: Value = serde_json::from_slice(&answer.body).unwrap();
+        prop_assert_eq!(&webhooks["items"][0]["source"], &json!("config"));
+    }
+}
+
+#[test]
+fn what_is_read_of_a_webhook_can_be_written_again() {
+    let mut gateway = gateway();
+    let body = json!({"id": "new", "url": "https://x.example/?k=1", "secret": "old", "enabled": false,
+        "headers": {"X-Key": "hidden"}, "retry": ["1m 30s"], "timeout": "90s", "cluster": "c"});
+    // A timeout has its bound.
+    assert_eq!(gateway.ask("POST", "/webhooks", body.to_string().as_bytes()).unwrap().status, 422);
+    let mut body = body;
+    body["timeout"] = json!("1500ms");
+    assert_eq!(gateway.ask("POST", "/webhooks", body.to_string().as_bytes()).unwrap().status, 201);
+    let read = |gateway: &mut Gateway| -> Value {
+        let answer = gateway.ask("GET", "/webhooks/new", b"").unwrap();
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let before = read(&mut gateway);
+    assert_eq!(before["settings"]["headers"], json!({"x-key": null}));
+    let settings = before["settings"].to_string();
+    let answer = gateway.ask("PUT", "/webhooks/new", settings.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(read(&mut gateway), before);
+    // The header's value, and the secret, are still there.
+    gateway.ask("POST", "/webhooks/new/test", b"");
+    let sent = gateway.host.sent.take().remove(0);
+    assert_eq!(sent.headers["x-key"], "hidden");
+    assert!(sent.headers.contains_key("webhook-signature"));
+}
