@@ -41,8 +41,12 @@ fn item(yaml: &mut String, text: &str) {
     let Ok(document) = Document::parse(text.as_bytes()) else { return };
     let root = document.root();
     let id = root.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_ascii_uppercase();
-    let mut before = "  - ";
+    let (mut before, mut headers) = ("  - ", Vec::new());
     for (name, value) in root.members() {
+        if name.is("headers") {
+            headers = value.members().map(|(name, _)| name.raw()).collect();
+            continue;
+        }
         let (name, value) = match SECRETS.iter().find(|(secret, ..)| name.is(secret)) {
             Some((_, variable, end)) => {
                 let id = id.replace('-', "_");
@@ -52,6 +56,12 @@ fn item(yaml: &mut String, text: &str) {
         };
         yaml.push_str(&format!("{before}{name}: {value}\n"));
         before = "    ";
+    }
+    if !headers.is_empty() {
+        let names = headers.join(", ");
+        yaml.push_str(&format!(
+            "    # headers: {names} (their values are not shown; write them here)\n"
+        ));
     }
 }
 
@@ -88,7 +98,7 @@ mod tests {
         let mut additions = Additions::default();
         let webhook = json!({
             "id": "my-crm", "url": "https://crm.example/?a: b, \"c\"\\", "secret": "hidden",
-            "previous_secret": "hidden", "headers": {"x-a": "b:c,d"}, "max_in_flight": 5,
+            "previous_secret": "hidden", "headers": {"x-a": "hidden"}, "max_in_flight": 5, "retry": ["1s", "a:b,c"],
         });
         additions.set_webhook("my-crm", webhook.to_string().into());
         let form = json!({
@@ -99,6 +109,7 @@ mod tests {
         additions.set_form(key, form.to_string().into());
         let yaml = all(&additions);
         assert!(!yaml.contains("hidden"), "{yaml}");
+        assert!(yaml.contains("    # headers: x-a (their values are not shown;"), "{yaml}");
         let read: Value = serde_yaml_ng::from_str(&yaml).unwrap();
         assert_eq!(read["forms"], json!([form]));
         let mut expected = webhook;
@@ -106,6 +117,7 @@ mod tests {
             let object = expected.as_object_mut().unwrap();
             object.remove("secret");
             object.remove("previous_secret");
+            object.remove("headers");
             object.insert("secret_env".into(), json!("MY_CRM_WEBHOOK_SECRET"));
             object.insert("previous_secret_env".into(), json!("MY_CRM_PREVIOUS_WEBHOOK_SECRET"));
             expected
