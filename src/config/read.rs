@@ -36,8 +36,9 @@ impl fmt::Display for Fault {
 pub(super) struct Faults(RefCell<Vec<Fault>>);
 
 impl Faults {
-    fn add(&self, path: &str, message: String) {
-        self.0.borrow_mut().push(Fault { path: path.to_owned(), message });
+    fn add(&self, path: &str, message: &dyn fmt::Display) {
+        let fault = Fault { path: path.to_owned(), message: message.to_string() };
+        self.0.borrow_mut().push(fault);
     }
 
     pub(super) fn into_vec(self) -> Vec<Fault> {
@@ -60,12 +61,16 @@ impl<'d> Field<'d> {
 
     /// Adds a fault of this field.
     pub(super) fn fault(&self, message: impl fmt::Display) {
-        self.faults.add(&self.path, message.to_string());
+        self.faults.add(&self.path, &message);
     }
 
     /// Adds a fault that shows the wrong value. Of an object or a list it shows no content: a
     /// secret may be in there.
     pub(super) fn wrong(&self, allowed: impl fmt::Display) {
+        self.wrong_value(&allowed);
+    }
+
+    fn wrong_value(&self, allowed: &dyn fmt::Display) {
         let raw = match self.value.kind() {
             Kind::Object => "{...}",
             Kind::Array => "[...]",
@@ -245,13 +250,18 @@ impl<'d> Field<'d> {
 
     /// One of some names.
     pub(super) fn choice<T: Copy, const N: usize>(&self, choices: [(&str, T); N]) -> Option<T> {
+        let position = self.position(&choices.map(|(name, _)| name))?;
+        choices.get(position).map(|(_, choice)| *choice)
+    }
+
+    /// Which of some names it is.
+    fn position(&self, names: &[&str]) -> Option<usize> {
         let text = self.value.as_str();
-        let found = text.and_then(|text| choices.iter().find(|(name, _)| *name == text));
+        let found = text.and_then(|text| names.iter().position(|name| *name == text));
         if found.is_none() {
-            let names = choices.map(|(name, _)| name).join(", ");
-            self.wrong(format_args!("must be one of {names}"));
+            self.wrong(format_args!("must be one of {}", names.join(", ")));
         }
-        found.map(|(_, choice)| *choice)
+        found
     }
 
     /// A list of some names, each of them once at most.
@@ -311,7 +321,7 @@ impl<'d> Members<'d> {
                 "" => name.to_owned(),
                 path => format!("{path}.{name}"),
             };
-            parent.faults.add(&missing, "is required".to_owned());
+            parent.faults.add(&missing, &"is required");
         }
         found
     }

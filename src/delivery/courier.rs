@@ -4,24 +4,23 @@
 //! acts only when it is called, and asks the host to be woken when there will be something to do.
 //! What it remembers in the heap it could read from the store again.
 
+mod hear;
+mod take_over;
 mod tell;
 
 pub(super) use tell::{record_of, record_of_ending};
 
-use super::lane::{Job, Lane, in_order};
+use super::lane::{Job, Lane};
 use super::quiet::Quiet;
 use super::request::{self, Stamp};
-use super::retry_after::retry_after;
-use super::verdict::{Cause, Verdict, judge};
-use super::{Purpose, Webhook, WhileDisabled};
+use super::verdict::Cause;
+use super::{Webhook, WhileDisabled};
 use crate::duration;
 use crate::form::FormKey;
 use crate::history::Outcome;
-use crate::host::{Answer, CalloutId, Host, Reply};
-use crate::metrics::{Metrics, PushResult};
-use crate::store::{
-    Adopted, Entry, Event, Failure, Loaded, Place, Progress, Push, PushId, State, Store,
-};
+use crate::host::{Answer, CalloutId, Host};
+use crate::metrics::Metrics;
+use crate::store::{Entry, Loaded, Place, Progress, Push, PushId, State, Store};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -119,34 +118,6 @@ impl<S: Store> Courier<S> {
             next_notices: None,
             is_leaving: false,
             has_left: false,
-        }
-    }
-
-    /// Goes on with other targets. What is on its way to one that is not among them ends in the
-    /// failed cache.
-    pub fn retarget(&mut self, host: &impl Host, targets: Rc<[Rc<Webhook>]>, metrics: Rc<Metrics>) {
-        let moves: Vec<Option<usize>> = (self.targets.iter())
-            .map(|old| targets.iter().position(|new| new.id == old.id))
-            .collect();
-        let lanes = targets.iter().map(|_| Lane::default()).collect();
-        let quiet = targets.iter().map(|_| Quiet::default()).collect();
-        let lanes = std::mem::replace(&mut self.lanes, lanes);
-        let quiet = std::mem::replace(&mut self.quiet, quiet);
-        (self.targets, self.metrics) = (targets, metrics);
-        let mut left_over = Vec::new();
-        for ((mut lane, quiet), position) in lanes.into_iter().zip(quiet).zip(&moves) {
-            let new =
-                position.and_then(|at| Some((self.lanes.get_mut(at)?, self.quiet.get_mut(at)?)));
-            match new {
-                Some(new) => (*new.0, *new.1) = (lane, quiet),
-                None => left_over.append(&mut lane.take_all()),
-            }
-        }
-        for attempt in self.in_flight.values_mut() {
-            attempt.lane = attempt.lane.and_then(|lane| moves.get(lane).copied().flatten());
-        }
-        for job in left_over {
-            self.park(host, job.place, Some(job.attempts), NO_WEBHOOK);
         }
     }
 
@@ -290,88 +261,6 @@ impl<S: Store> Courier<S> {
         }
     }
 
-    fn handle(&mut self, host: &impl Host, events: Vec<Event>) {
-        for event in events {
-            match event {
-                Event::RegionLost(region) => {
-                    log::warn!("another worker took over pushes of this one");
-                    for lane in &mut self.lanes {
-                        lane.take_region(region);
-                    }
-                }
-                Event::Adopted(adopted) => {
-                    let order = in_order(adopted.iter().map(|one| one.entry.push.sequence));
-                    let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();
-                    for at in order {
-                        if let Some(one) = adopted.get_mut(at).and_then(Option::take) {
-                            self.adopt(host, one);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn adopt(&mut self, host: &impl Host, Adopted { place, entry }: Adopted) {
-        let push = &entry.push;
-        let position = self.targets.iter().position(|target| target.id == push.webhook);
-        match (position, entry.state) {
-            (None, _) => self.park(host, place, None, NO_WEBHOOK),
-            (Some(position), State::Waiting(progress)) => {
-                let wait = progress.due.since(host.now()).min(LONGEST_WAIT);
-                let due = match wait.is_zero() {
-                    true => Duration::ZERO,
-                    false => host.uptime().saturating_add(wait),
-                };
-                self.add(position, place, push, &progress, due);
-            }
-            (Some(position), State::Counting(failure)) => {
-                if let Some(loaded) = self.store.load(host, place) {
-                    self.charge(host, position, loaded, failure, None);
-                }
-            }
-            (Some(_), State::Failed(_)) => {}
-        }
-    }
-
-    /// Moves what waits for a disabled webhook to the failed cache.
-    fn park_disabled(&mut self, host: &impl Host) {
-        for position in 0..self.lanes.len() {
-            let (Some(target), Some(lane)) = (self.targets.get(position), self.lanes.get(position))
-            else {
-                return;
-            };
-            if target.purpose != Purpose::Push || !lane.has_queued() {
-                continue;
-            }
-            if self.store.webhook(host, &target.id).disabled.is_none() {
-                continue;
-            }
-            let jobs = self.lanes.get_mut(position).map(Lane::take_all).unwrap_or_default();
-            for job in jobs {
-                self.park(host, job.place, Some(job.attempts), "the webhook is disabled");
-            }
-        }
-    }
-
-    fn park(&mut self, host: &impl Host, place: Place, attempts: Option<u32>, cause: &str) {
-        let Some(loaded) = self.store.load(host, place) else {
-            return;
-        };
-        let attempts = attempts.unwrap_or(loaded.entry.state.attempts());
-        let failure = Failure { at: host.now(), attempts, status: None, cause: cause.into() };
-        let push = loaded.entry.push.clone();
-        if self.store.park(host, loaded, failure).is_err() {
-            return;
-        }
-        let (result, outcome) = match attempts {
-            0 => (PushResult::NotAttempted, Outcome::NotAttempted),
-            _ => (PushResult::Failure, Outcome::Failure),
-        };
-        self.metrics.push(host, &push.webhook, result);
-        self.record(host, &push, Ending { outcome, attempts, cause, answer: None, stamp: None });
-    }
-
     fn send_due(&mut self, host: &impl Host, now: Duration) {
         let lanes = self.lanes.len();
         let mut calls = 0;
@@ -438,156 +327,6 @@ impl<S: Store> Courier<S> {
             lane.rest(now.saturating_add(OWN_SIDE_PAUSE));
             lane.again_first(job);
         }
-    }
-
-    /// Hears what came back for a callout.
-    pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
-        let Some(attempt) = self.in_flight.remove(&id) else {
-            return;
-        };
-        let now = host.uptime();
-        let target = Rc::clone(&attempt.target);
-        let elapsed = now.saturating_sub(attempt.sent);
-        let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
-        let answer = verdict.answer(reply);
-        let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
-        if !is_own_side {
-            self.metrics.duration(host, &target.id, elapsed);
-        }
-        if let Some(lane) = self.lane_of(&attempt) {
-            lane.back();
-        }
-        match (verdict, attempt.lane) {
-            (Verdict::Delivered, _) => self.delivered(host, attempt, answer),
-            (Verdict::Failed(_), None) => {
-                let attempts = attempt.job.attempts.saturating_add(u32::from(!is_own_side));
-                self.park(host, attempt.job.place, Some(attempts), NO_WEBHOOK);
-            }
-            (Verdict::Failed(cause), Some(lane)) if is_own_side => {
-                self.postpone(lane, attempt.job, &cause, now);
-            }
-            (Verdict::Failed(cause), Some(lane)) => {
-                self.failed(host, lane, attempt, &cause, answer, now);
-            }
-        }
-        if self.is_leaving {
-            self.leave(host);
-        }
-    }
-
-    fn lane_of(&mut self, attempt: &Attempt) -> Option<&mut Lane> {
-        self.lanes.get_mut(attempt.lane?)
-    }
-
-    fn delivered(&mut self, host: &impl Host, attempt: Attempt, answer: Option<&Answer>) {
-        if let Some(lane) = self.lane_of(&attempt) {
-            lane.speed_up();
-            lane.ended(attempt.job.record);
-        }
-        let Attempt { target, job, loaded, stamp, .. } = attempt;
-        let is_ours = self.store.finish(host, &loaded).is_ok();
-        let push = loaded.entry.push;
-        if !is_ours || target.purpose != Purpose::Push {
-            return;
-        }
-        let counting = target.counting;
-        self.metrics.lag(host, &target.id, host.now().since(push.accepted));
-        self.metrics.push(host, &target.id, PushResult::Success);
-        if self.store.webhook(host, &target.id).failures > 0 {
-            self.store.update_webhook(host, &target.id, |state| state.succeeded(counting));
-            self.metrics.webhook(host, &self.store, &target.id);
-        }
-        let attempts = job.attempts.saturating_add(1);
-        let ending =
-            Ending { outcome: Outcome::Success, attempts, cause: "", answer, stamp: Some(stamp) };
-        self.record(host, &push, ending);
-    }
-
-    fn failed(
-        &mut self,
-        host: &impl Host,
-        position: usize,
-        attempt: Attempt,
-        cause: &Cause,
-        answer: Option<&Answer>,
-        now: Duration,
-    ) {
-        let Attempt { mut job, loaded, stamp, .. } = attempt;
-        let (Some(target), Some(lane), Some(quiet)) = (
-            self.targets.get(position),
-            self.lanes.get_mut(position),
-            self.quiet.get_mut(position),
-        ) else {
-            return;
-        };
-        let asked =
-            answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
-        if let Cause::Status(429 | 503) = cause {
-            lane.slow_down(now, asked);
-        }
-        job.attempts = job.attempts.saturating_add(1);
-        let attempts = job.attempts;
-        let is_gone = matches!(cause, Cause::Status(410)) && target.purpose == Purpose::Push;
-        let mut random = [0; 4];
-        host.random(&mut random);
-        let delay = target.retry.jittered_delay_after(attempts, u32::from_le_bytes(random));
-        if let Some(delay) = delay.filter(|_| !is_gone) {
-            let delay = delay.max(asked.unwrap_or_default());
-            log::debug!(
-                "push {} to webhook {}, attempt {attempts}: {cause}; trying again in {}",
-                loaded.entry.push.id,
-                target.id,
-                duration::shown(delay)
-            );
-            let progress = Progress { attempts, due: host.now().after(delay) };
-            match self.store.wait(host, loaded, progress) {
-                Ok(()) => lane.again(job, now.saturating_add(delay)),
-                Err(_) => lane.ended(job.record),
-            }
-            return;
-        }
-        let push = &loaded.entry.push;
-        quiet.say(now, log::Level::Error, &|| {
-            let (id, times) = (&push.id, if attempts == 1 { "attempt" } else { "attempts" });
-            format!("push {id} to webhook {} failed after {attempts} {times}: {cause}", target.id)
-        });
-        lane.ended(job.record);
-        if target.purpose != Purpose::Push {
-            // Nobody is told of a notice that failed but the log: it would go the same way.
-            let _ = self.store.finish(host, &loaded);
-            return;
-        }
-        let status = answer.map(|answer| answer.status);
-        let cause = cause.to_string();
-        let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
-        if is_gone {
-            self.disable(host, position, &loaded.entry.push, &cause);
-        }
-        self.charge(host, position, loaded, failure, Some((answer, stamp)));
-    }
-
-    /// Moves a push to the failed cache, counts that, and does what follows from the count.
-    fn charge(
-        &mut self,
-        host: &impl Host,
-        position: usize,
-        loaded: Loaded,
-        failure: Failure,
-        last: Option<(Option<&Answer>, Stamp)>,
-    ) {
-        let Some(target) = self.targets.get(position) else {
-            return;
-        };
-        let push = loaded.entry.push.clone();
-        let Ok(changes) = self.store.fail(host, loaded, failure.clone(), target.counting) else {
-            return;
-        };
-        self.metrics.push(host, &push.webhook, PushResult::Failure);
-        let (answer, stamp) = last.map_or((None, None), |(answer, stamp)| (answer, Some(stamp)));
-        let (attempts, cause) = (failure.attempts, &*failure.cause);
-        let ending = Ending { outcome: Outcome::Failure, attempts, cause, answer, stamp };
-        self.record(host, &push, ending);
-        self.tell(host, position, &push, cause, &changes);
     }
 
     fn set_timer(&mut self, host: &impl Host, now: Duration) {

@@ -7,8 +7,11 @@
 //! only slow finds its pushes gone and does no harm.
 
 mod directory;
+mod failed;
+mod journal;
 mod lease;
 mod region;
+mod settings;
 
 use self::directory::Directory;
 use self::lease::{Beat, Look, Seen, add_up};
@@ -31,13 +34,6 @@ const PATIENCE: u32 = 10;
 /// How often an atomic change is tried before it is given up. Each failure means that another VM
 /// succeeded, so this is never reached.
 const TRIES: usize = 10_000;
-
-/// The most that a record of the history takes; with more, its long parts are left out. With this
-/// the history is bounded in bytes too.
-const RECORD_BYTES: usize = 4096;
-
-/// Stands for what was left out.
-const LEFT_OUT: &str = "…";
 
 /// What takes room beside a push's own bytes: keys, versions, the list in the heap.
 const OVERHEAD: usize = 512;
@@ -131,22 +127,6 @@ impl Memory {
 
     fn webhook_key(&self, id: &str) -> String {
         format!("{}/w/{id}", self.prefix)
-    }
-
-    fn config_key(&self) -> String {
-        format!("{}/c", self.prefix)
-    }
-
-    fn additions_key(&self) -> String {
-        format!("{}/a", self.prefix)
-    }
-
-    fn mark_key(&self) -> String {
-        format!("{}/am", self.prefix)
-    }
-
-    fn history_key(&self, number: u64) -> String {
-        format!("{}/h/{}", self.prefix, number.checked_rem(self.bounds.history).unwrap_or(0))
     }
 
     /// Changes a region's record, if it is as `change` expects. False if it is not.
@@ -275,24 +255,6 @@ impl Memory {
         }
     }
 
-    /// Has the owners of these regions look at what a command did to their pushes.
-    fn kick(&mut self, host: &impl Host, regions: &[u16]) {
-        for region in regions {
-            self.update_region(host, *region, |record| {
-                record.kicks = record.kicks.wrapping_add(1);
-                record.is_active = true;
-                true
-            });
-        }
-        if !regions.is_empty() {
-            self.wake_others(host);
-            self.asks_itself = true;
-            if let Some(queue) = self.queue {
-                host.wake(queue);
-            }
-        }
-    }
-
     /// Moves a push to the failed cache.
     fn move_to_failed(
         &mut self,
@@ -309,23 +271,6 @@ impl Memory {
         let size = value.len().saturating_add(OVERHEAD);
         self.note(place, &entry.push.webhook, size, Some(failure.at));
         Ok(())
-    }
-
-    /// The failed pushes that a command is for.
-    fn selected(&self, host: &impl Host, selection: &Selection) -> Vec<Loaded> {
-        let mut found = Vec::new();
-        self.failed(host, &mut |loaded| {
-            let push = &loaded.entry.push;
-            let is_meant = match selection {
-                Selection::Ids(ids) => ids.iter().any(|id| **id == *push.id.as_str()),
-                Selection::Webhook(webhook) => *webhook == push.webhook,
-            };
-            if is_meant {
-                found.push(loaded);
-            }
-            true
-        });
-        found
     }
 }
 
@@ -453,21 +398,19 @@ impl Store for Memory {
     }
 
     fn publish(&mut self, host: &impl Host, config: &[u8]) {
-        host.save(&self.config_key(), config, Expected::Any);
+        Memory::publish(self, host, config);
     }
 
     fn published(&self, host: &impl Host) -> Option<Vec<u8>> {
-        host.load(&self.config_key()).map(|(config, _)| config)
+        Memory::published(self, host)
     }
 
     fn additions(&self, host: &impl Host) -> Additions {
-        let found = host.load(&self.additions_key());
-        found.and_then(|(value, _)| Additions::decode(&value)).unwrap_or_default()
+        Memory::additions(self, host)
     }
 
     fn additions_mark(&self, host: &impl Host) -> u64 {
-        let found = host.load(&self.mark_key());
-        found.and_then(|(value, _)| Some(u64::from_le_bytes(value.try_into().ok()?))).unwrap_or(0)
+        Memory::additions_mark(self, host)
     }
 
     fn change_additions(
@@ -475,67 +418,19 @@ impl Store for Memory {
         host: &impl Host,
         change: &mut dyn FnMut(&mut Additions) -> bool,
     ) {
-        let key = self.additions_key();
-        for _ in 0..TRIES {
-            let (before, expected) = match host.load(&key) {
-                Some((value, version)) => (value, Expected::Version(version)),
-                None => (Vec::new(), Expected::Absent),
-            };
-            let mut additions = Additions::decode(&before).unwrap_or_default();
-            if !change(&mut additions) {
-                return;
-            }
-            if host.save(&key, &additions.encode(), expected) {
-                break;
-            }
-        }
-        // After the change, so that whoever sees the mark sees the change.
-        let mut mark = [0; 8];
-        host.random(&mut mark);
-        host.save(&self.mark_key(), &mark, Expected::Any);
-        self.enter(host);
-        self.wake_others(host);
+        Memory::change_additions(self, host, change);
     }
 
     fn record(&mut self, host: &impl Host, record: &Record) {
-        if self.bounds.history == 0 {
-            return;
-        }
-        let key = format!("{}/h", self.prefix);
-        for _ in 0..TRIES {
-            let (next, expected) = match host.load(&key) {
-                Some((value, version)) => {
-                    let next = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
-                    (next, Expected::Version(version))
-                }
-                None => (0, Expected::Absent),
-            };
-            if host.save(&key, &next.wrapping_add(1).to_le_bytes(), expected) {
-                let mut value = next.to_le_bytes().to_vec();
-                let mut encoded = record.encode();
-                if encoded.len() > RECORD_BYTES {
-                    // What is long is shown in part elsewhere too, so here it is not shown at all.
-                    let (answer, body, headers) = (LEFT_OUT.into(), LEFT_OUT.into(), Vec::new());
-                    encoded = Record { answer, body, headers, ..record.clone() }.encode();
-                }
-                value.extend(encoded);
-                host.save(&self.history_key(next), &value, Expected::Any);
-                return;
-            }
-        }
+        Memory::record(self, host, record);
     }
 
     fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
-        let (value, _) = host.load(&format!("{}/h", self.prefix))?;
-        let next = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
-        let newest = next.checked_sub(1)?;
-        Some((newest, next.saturating_sub(self.bounds.history)))
+        Memory::history_bounds(self, host)
     }
 
     fn history(&self, host: &impl Host, number: u64) -> Option<Record> {
-        let (value, _) = host.load(&self.history_key(number))?;
-        let (kept, record) = value.split_first_chunk()?;
-        (u64::from_le_bytes(*kept) == number).then(|| Record::decode(record)).flatten()
+        Memory::history(self, host, number)
     }
 
     fn failed_from(
@@ -545,59 +440,15 @@ impl Store for Memory {
         places: usize,
         visit: &mut dyn FnMut(Loaded) -> bool,
     ) -> Option<Place> {
-        let Place { region: first, slot: mut start } = from.unwrap_or(Place { region: 0, slot: 0 });
-        let mut left = places;
-        for region in first..REGIONS {
-            let used = self.region_record(host, region)?.used.min(SLOTS);
-            for slot in std::mem::take(&mut start)..used {
-                let place = Place { region, slot };
-                if left == 0 {
-                    return Some(place);
-                }
-                left -= 1;
-                let loaded = self.read(host, place);
-                let failed = loaded.filter(|one| matches!(one.entry.state, State::Failed(_)));
-                if failed.is_some_and(|loaded| !visit(loaded)) {
-                    return Some(place);
-                }
-            }
-        }
-        None
+        Memory::failed_from(self, host, from, places, visit)
     }
 
     fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
-        self.enter(host);
-        let mut regions = Vec::new();
-        let mut count = 0;
-        for Loaded { place, entry, version } in self.selected(host, selection) {
-            let state = State::Waiting(Progress { attempts: 0, due: host.now() });
-            let value = Entry { state, ..entry }.encode();
-            if host.save(&self.slot_key(place), &value, Expected::Version(version)) {
-                count += 1;
-                if !regions.contains(&place.region) {
-                    regions.push(place.region);
-                }
-            }
-        }
-        self.kick(host, &regions);
-        count
+        Memory::retry(self, host, selection)
     }
 
     fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
-        self.enter(host);
-        let mut abandoned = Vec::new();
-        let mut regions = Vec::new();
-        for loaded in self.selected(host, selection) {
-            let key = self.slot_key(loaded.place);
-            if host.save(&key, b"", Expected::Version(loaded.version)) {
-                abandoned.push(loaded.entry);
-                if !regions.contains(&loaded.place.region) {
-                    regions.push(loaded.place.region);
-                }
-            }
-        }
-        self.kick(host, &regions);
-        abandoned
+        Memory::abandon(self, host, selection)
     }
 
     fn noticed(&mut self) -> Vec<Event> {

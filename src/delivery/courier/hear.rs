@@ -1,0 +1,166 @@
+//! What comes of an attempt.
+
+use super::super::Purpose;
+use super::super::request::Stamp;
+use super::super::retry_after::retry_after;
+use super::super::verdict::{Cause, Verdict, judge};
+use super::{Attempt, Courier, Ending, Lane, NO_WEBHOOK};
+use crate::duration;
+use crate::history::Outcome;
+use crate::host::{Answer, CalloutId, Host, Reply};
+use crate::metrics::PushResult;
+use crate::store::{Failure, Loaded, Progress, Store};
+use std::rc::Rc;
+use std::time::Duration;
+
+impl<S: Store> Courier<S> {
+    /// Hears what came back for a callout.
+    pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
+        let Some(attempt) = self.in_flight.remove(&id) else {
+            return;
+        };
+        let now = host.uptime();
+        let target = Rc::clone(&attempt.target);
+        let elapsed = now.saturating_sub(attempt.sent);
+        let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
+        let answer = verdict.answer(reply);
+        let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
+        if !is_own_side {
+            self.metrics.duration(host, &target.id, elapsed);
+        }
+        if let Some(lane) = self.lane_of(&attempt) {
+            lane.back();
+        }
+        match (verdict, attempt.lane) {
+            (Verdict::Delivered, _) => self.delivered(host, attempt, answer),
+            (Verdict::Failed(_), None) => {
+                let attempts = attempt.job.attempts.saturating_add(u32::from(!is_own_side));
+                self.park(host, attempt.job.place, Some(attempts), NO_WEBHOOK);
+            }
+            (Verdict::Failed(cause), Some(lane)) if is_own_side => {
+                self.postpone(lane, attempt.job, &cause, now);
+            }
+            (Verdict::Failed(cause), Some(lane)) => {
+                self.failed(host, lane, attempt, &cause, answer, now);
+            }
+        }
+        if self.is_leaving {
+            self.leave(host);
+        }
+    }
+
+    fn lane_of(&mut self, attempt: &Attempt) -> Option<&mut Lane> {
+        self.lanes.get_mut(attempt.lane?)
+    }
+
+    fn delivered(&mut self, host: &impl Host, attempt: Attempt, answer: Option<&Answer>) {
+        if let Some(lane) = self.lane_of(&attempt) {
+            lane.speed_up();
+            lane.ended(attempt.job.record);
+        }
+        let Attempt { target, job, loaded, stamp, .. } = attempt;
+        let is_ours = self.store.finish(host, &loaded).is_ok();
+        let push = loaded.entry.push;
+        if !is_ours || target.purpose != Purpose::Push {
+            return;
+        }
+        let counting = target.counting;
+        self.metrics.lag(host, &target.id, host.now().since(push.accepted));
+        self.metrics.push(host, &target.id, PushResult::Success);
+        if self.store.webhook(host, &target.id).failures > 0 {
+            self.store.update_webhook(host, &target.id, |state| state.succeeded(counting));
+            self.metrics.webhook(host, &self.store, &target.id);
+        }
+        let attempts = job.attempts.saturating_add(1);
+        let ending =
+            Ending { outcome: Outcome::Success, attempts, cause: "", answer, stamp: Some(stamp) };
+        self.record(host, &push, ending);
+    }
+
+    fn failed(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        attempt: Attempt,
+        cause: &Cause,
+        answer: Option<&Answer>,
+        now: Duration,
+    ) {
+        let Attempt { mut job, loaded, stamp, .. } = attempt;
+        let (Some(target), Some(lane), Some(quiet)) = (
+            self.targets.get(position),
+            self.lanes.get_mut(position),
+            self.quiet.get_mut(position),
+        ) else {
+            return;
+        };
+        let asked =
+            answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
+        if let Cause::Status(429 | 503) = cause {
+            lane.slow_down(now, asked);
+        }
+        job.attempts = job.attempts.saturating_add(1);
+        let attempts = job.attempts;
+        let is_gone = matches!(cause, Cause::Status(410)) && target.purpose == Purpose::Push;
+        let mut random = [0; 4];
+        host.random(&mut random);
+        let delay = target.retry.jittered_delay_after(attempts, u32::from_le_bytes(random));
+        if let Some(delay) = delay.filter(|_| !is_gone) {
+            let delay = delay.max(asked.unwrap_or_default());
+            log::debug!(
+                "push {} to webhook {}, attempt {attempts}: {cause}; trying again in {}",
+                loaded.entry.push.id,
+                target.id,
+                duration::shown(delay)
+            );
+            let progress = Progress { attempts, due: host.now().after(delay) };
+            match self.store.wait(host, loaded, progress) {
+                Ok(()) => lane.again(job, now.saturating_add(delay)),
+                Err(_) => lane.ended(job.record),
+            }
+            return;
+        }
+        let push = &loaded.entry.push;
+        quiet.say(now, log::Level::Error, &|| {
+            let (id, times) = (&push.id, if attempts == 1 { "attempt" } else { "attempts" });
+            format!("push {id} to webhook {} failed after {attempts} {times}: {cause}", target.id)
+        });
+        lane.ended(job.record);
+        if target.purpose != Purpose::Push {
+            // Nobody is told of a notice that failed but the log: it would go the same way.
+            let _ = self.store.finish(host, &loaded);
+            return;
+        }
+        let status = answer.map(|answer| answer.status);
+        let cause = cause.to_string();
+        let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
+        if is_gone {
+            self.disable(host, position, &loaded.entry.push, &cause);
+        }
+        self.charge(host, position, loaded, failure, Some((answer, stamp)));
+    }
+
+    /// Moves a push to the failed cache, counts that, and does what follows from the count.
+    pub(super) fn charge(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        loaded: Loaded,
+        failure: Failure,
+        last: Option<(Option<&Answer>, Stamp)>,
+    ) {
+        let Some(target) = self.targets.get(position) else {
+            return;
+        };
+        let push = loaded.entry.push.clone();
+        let Ok(changes) = self.store.fail(host, loaded, failure.clone(), target.counting) else {
+            return;
+        };
+        self.metrics.push(host, &push.webhook, PushResult::Failure);
+        let (answer, stamp) = last.map_or((None, None), |(answer, stamp)| (answer, Some(stamp)));
+        let (attempts, cause) = (failure.attempts, &*failure.cause);
+        let ending = Ending { outcome: Outcome::Failure, attempts, cause, answer, stamp };
+        self.record(host, &push, ending);
+        self.tell(host, position, &push, cause, &changes);
+    }
+}
