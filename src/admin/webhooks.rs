@@ -9,7 +9,7 @@ use crate::history::Outcome;
 use crate::host::Host;
 use crate::json::{Builder, Kind, Value, quote};
 use crate::sign::Secret;
-use crate::store::{Store as _, WebhookState};
+use crate::store::{Store as _, Totals, WebhookState};
 use std::rc::Rc;
 
 /// How a webhook can be.
@@ -49,8 +49,9 @@ fn is_configured<H>(context: &Context<'_, H>, id: &str) -> bool {
 pub(super) fn list<H: Host>(context: &mut Context<'_, H>) -> Answer {
     let mut json = Builder::new();
     json.open(b'{').name("items").open(b'[');
+    let totals = context.store.survey(context.host);
     for webhook in all(context) {
-        write(&mut json, context, webhook);
+        write_one(&mut json, context, webhook, &totals);
     }
     json.close(b']').close(b'}');
     Answer::json(json)
@@ -64,13 +65,21 @@ pub(super) fn get<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Ans
 }
 
 fn write<H: Host>(json: &mut Builder, context: &Context<'_, H>, webhook: &Webhook) {
+    write_one(json, context, webhook, &context.store.survey(context.host));
+}
+
+fn write_one<H: Host>(
+    json: &mut Builder,
+    context: &Context<'_, H>,
+    webhook: &Webhook,
+    totals: &Totals,
+) {
     let source = if is_configured(context, &webhook.id) { "config" } else { "api" };
     json.open(b'{').name("id").text(&webhook.id).name("source").text(source);
     json.name("has_secret").flag(!webhook.secrets.is_empty());
     json.name("has_previous_secret").flag(webhook.secrets.len() > 1);
     settings(json.name("settings"), webhook);
     let state = context.store.webhook(context.host, &webhook.id);
-    let totals = context.store.survey(context.host);
     let known = totals.by_webhook.iter().find(|(id, ..)| *id == webhook.id);
     let (pending, failed) = known.map_or((0, 0), |(_, pending, failed)| (*pending, *failed));
     let disabled = state.disabled.as_ref();

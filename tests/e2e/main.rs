@@ -6,6 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/orders.rs"]
+mod orders;
+
 mod admin;
 mod api_call;
 mod configuration;
@@ -17,25 +20,16 @@ mod observability;
 mod resilience;
 mod targets;
 
+pub use orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform as orders_platform};
 use serde_json::{Value, json};
 use support::gateway::{SECRET_ENV, Setup};
-use support::platform::{Form, Platform};
+use support::platform::Platform;
 
-pub const APP: &str = "59264073a2a60c0c08e20bfb";
-pub const ORDERS: &str = "59264073a2a60c0c08e20bfd";
-pub const CUSTOMER: &str = "_widget_1432728651402";
-pub const AMOUNT: &str = "_widget_1432728651403";
 pub const ITEMS: &str = "_widget_1528854613291";
 pub const SKU: &str = "_widget_1528854614409";
 
-pub const CREATE: &str = "/api/v5/app/entry/data/create";
 pub const UPDATE: &str = "/api/v5/app/entry/data/update";
 pub const DELETE: &str = "/api/v5/app/entry/data/delete";
-
-/// The platform with the form "Orders".
-pub async fn orders_platform() -> Platform {
-    Platform::start(vec![Form::orders()]).await
-}
 
 /// The plugin's configuration: one webhook, signed, for every event of the form "Orders".
 pub fn plugin(url: &str) -> Value {
