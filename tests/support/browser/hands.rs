@@ -181,8 +181,11 @@ impl Browser {
     /// Waits for a file that was downloaded under this name.
     pub async fn downloaded(&self, name: &str) -> String {
         let file = self.folder.path().join(super::DOWNLOADS).join(name);
-        // Chromium gives it its name when it is complete.
-        let look = async || std::fs::read_to_string(&file).ok();
+        // Chromium reserves the name with an empty file, and puts the whole one in its place.
+        let look = async || {
+            let text = std::fs::read_to_string(&file).ok();
+            text.filter(|text| !text.is_empty())
+        };
         self.wait_for(&format!("the download {name}"), look).await
     }
 }
