@@ -133,6 +133,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// Its alias, if it has one.
+    pub fn alias_text(&self) -> Option<&str> {
+        self.alias.as_ref().map(Alias::as_str)
+    }
+
     /// Dividers and related-query fields are shown in a form but hold no data.
     pub fn is_pushed(&self) -> bool {
         self.field_type.is_none_or(FieldType::holds_data)

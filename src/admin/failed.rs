@@ -77,10 +77,7 @@ fn write(json: &mut Builder, Entry { push, state }: &Entry) {
     json.name("accepted").text(&push.accepted.to_string());
     json.name("failed").text(&failure.at.to_string());
     json.name("attempts").number(failure.attempts.into());
-    match failure.status {
-        Some(status) => json.name("status").number(status.into()),
-        None => json.name("status").raw("null"),
-    };
+    json.name("status").maybe_number(failure.status.map(u64::from));
     json.name("cause").text(&failure.cause);
     json.name("bytes").number(push.body.len() as u64).close(b'}');
 }

@@ -5,7 +5,7 @@ use super::request::Parameters;
 use super::{Context, keep};
 use crate::capture::{Event, Op};
 use crate::config::{Fault, parse_form};
-use crate::form::{self, Alias, Field, FieldType, Fields, Form, FormKey, Row, Source};
+use crate::form::{self, Field, FieldType, Fields, Form, FormKey, Row, Source};
 use crate::host::Host;
 use crate::json::{Builder, Document, Kind, Value};
 use crate::payload::payload;
@@ -72,7 +72,7 @@ fn write_fields(json: &mut Builder, fields: &Fields) {
     json.open(b'[');
     for field in fields.iter() {
         json.open(b'{').name("id").text(&field.id);
-        json.name("alias").maybe(field.alias.as_ref().map(Alias::as_str));
+        json.name("alias").maybe(field.alias_text());
         json.name("type").maybe(field.field_type.map(FieldType::name));
         json.name("label").maybe(field.label.as_deref());
         json.name("source").text(source(field.source));
@@ -130,8 +130,7 @@ fn checked(
     if !faults.is_empty() {
         return Err(Problem::faults(faults));
     }
-    // Only whole texts were put together.
-    let text = String::from_utf8(json.finish()).unwrap_or_default();
+    let text = json.into_text();
     let (_, form) = parse_form(text.as_bytes()).map_err(Problem::faults)?;
     let Some(configured) = configured else {
         return Ok((form, text));
@@ -171,12 +170,7 @@ fn differences(new: &Fields, configured: &Fields, path: &str, faults: &mut Vec<F
                 faults.push(fault(&format!("{path}.{what}"), &given(what, known)));
             }
         };
-        let alias = |field: &Field| field.alias.clone();
-        check(
-            "alias",
-            alias(field).as_ref().map(Alias::as_str),
-            alias(known).as_ref().map(Alias::as_str),
-        );
+        check("alias", field.alias_text(), known.alias_text());
         let name = |field: &Field| field.field_type.map(FieldType::name);
         check("type", name(field), name(known));
         check("label", field.label.as_deref(), known.label.as_deref());

@@ -60,37 +60,38 @@ pub(super) fn route<H: Host>(context: &mut Context<'_, H>) -> Result<Outcome, Pr
         known.len() == path.len()
             && known.iter().zip(&path).all(|(known, part)| known == part || *known == "*")
     };
-    let (known, allowed) = PATHS.iter().find(fits).ok_or_else(Problem::not_found)?;
+    let (_, allowed) = PATHS.iter().find(fits).ok_or_else(Problem::not_found)?;
     if path.iter().any(|part| part.is_empty() || part.chars().count() > MAX_NAME_CHARS) {
         let detail = format!("An id in the path has 1 to {MAX_NAME_CHARS} characters.");
         return Err(Problem::new(400, detail));
     }
     let parameters = request.parameters(parameters(&path))?;
     let method: &str = &request.method;
-    let answer = match (method, known.contains(&"*"), path.as_slice()) {
-        ("GET", _, ["status"]) => status::status(context),
-        ("GET", _, ["export"]) => status::export(context),
-        ("POST", _, ["secret"]) => webhooks::secret(context),
-        ("POST", _, ["test"]) => return webhooks::test_settings(context).map(Outcome::Test),
-        ("GET", _, ["webhooks"]) => webhooks::list(context),
-        ("POST", _, ["webhooks"]) => webhooks::create(context)?,
-        ("GET", _, ["webhooks", id]) => webhooks::get(context, id)?,
-        ("PUT", _, ["webhooks", id]) => webhooks::replace(context, id)?,
-        ("DELETE", _, ["webhooks", id]) => webhooks::delete(context, id)?,
-        ("POST", _, ["webhooks", id, "test"]) => {
+    let answer = match (method, path.as_slice()) {
+        ("GET", ["status"]) => status::status(context),
+        ("GET", ["export"]) => status::export(context),
+        ("POST", ["secret"]) => webhooks::secret(context),
+        ("POST", ["test"]) => return webhooks::test_settings(context).map(Outcome::Test),
+        ("GET", ["webhooks"]) => webhooks::list(context),
+        ("POST", ["webhooks"]) => webhooks::create(context)?,
+        ("GET", ["webhooks", id]) => webhooks::get(context, id)?,
+        ("PUT", ["webhooks", id]) => webhooks::replace(context, id)?,
+        ("DELETE", ["webhooks", id]) => webhooks::delete(context, id)?,
+        ("POST", ["webhooks", id, "test"]) => {
             return webhooks::find(context, id).map(Outcome::Test);
         }
-        ("POST", _, ["webhooks", id, "restart"]) => webhooks::restart(context, id)?,
-        ("POST", _, ["webhooks", id, "rotate-secret"]) => webhooks::rotate(context, id)?,
-        ("DELETE", _, ["webhooks", id, "previous-secret"]) => webhooks::end_rotation(context, id)?,
-        ("GET", _, ["failed"]) => failed::list(context, &parameters)?,
-        ("POST", false, ["failed", "retry"]) => failed::retry(context)?,
-        ("POST", false, ["failed", "abandon"]) => failed::abandon(context)?,
-        ("GET", true, ["failed", id]) => failed::get(context, id)?,
-        ("GET", _, ["history"]) => history::list(context, &parameters)?,
-        ("GET", _, ["history", number]) => history::get(context, number)?,
-        ("GET", _, ["forms"]) => forms::list(context),
-        (_, _, ["forms", app_id, entry_id, rest @ ..]) => {
+        ("POST", ["webhooks", id, "restart"]) => webhooks::restart(context, id)?,
+        ("POST", ["webhooks", id, "rotate-secret"]) => webhooks::rotate(context, id)?,
+        ("DELETE", ["webhooks", id, "previous-secret"]) => webhooks::end_rotation(context, id)?,
+        ("GET", ["failed"]) => failed::list(context, &parameters)?,
+        ("POST", ["failed", "retry"]) => failed::retry(context)?,
+        ("POST", ["failed", "abandon"]) => failed::abandon(context)?,
+        (_, ["failed", "retry" | "abandon"]) => return Err(Problem::method_not_allowed(allowed)),
+        ("GET", ["failed", id]) => failed::get(context, id)?,
+        ("GET", ["history"]) => history::list(context, &parameters)?,
+        ("GET", ["history", number]) => history::get(context, number)?,
+        ("GET", ["forms"]) => forms::list(context),
+        (_, ["forms", app_id, entry_id, rest @ ..]) => {
             let key = FormKey { app_id: (*app_id).into(), entry_id: (*entry_id).into() };
             match (method, rest) {
                 ("GET", []) => forms::get(context, &key)?,

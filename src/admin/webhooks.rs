@@ -7,7 +7,7 @@ use crate::delivery::{FormFilter, Probed, Purpose, Webhook, WhileDisabled, comma
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::Host;
-use crate::json::{Builder, Kind, Value, quote};
+use crate::json::{Builder, Document, Kind, Value};
 use crate::sign::Secret;
 use crate::store::{Store as _, Totals, WebhookState};
 use std::rc::Rc;
@@ -236,7 +236,7 @@ fn checked<H: Host>(
     body: Value<'_>,
     old: Option<(&str, &str)>,
 ) -> Result<(Webhook, Box<str>), Problem> {
-    let old_document = old.and_then(|(_, text)| crate::json::Document::parse(text.as_bytes()).ok());
+    let old_document = old.and_then(|(_, text)| Document::parse(text.as_bytes()).ok());
     let text = completed(body, old_document.as_ref().map(|document| document.root()));
     let env = |name: &str| context.host.env(name);
     let webhook = parse_webhook(text.as_bytes(), &env).map_err(Problem::faults)?;
@@ -291,19 +291,13 @@ fn headers(new: Value<'_>, old: Option<Value<'_>>) -> String {
 }
 
 fn object(members: &[(String, String)]) -> String {
-    let mut out = Vec::new();
-    out.push(b'{');
-    for (position, (name, value)) in members.iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
-        quote(&mut out, name);
-        out.push(b':');
-        out.extend_from_slice(value.as_bytes());
+    let mut json = Builder::new();
+    json.open(b'{');
+    for (name, value) in members {
+        json.name(name).raw(value);
     }
-    out.push(b'}');
-    // Only whole texts were put together.
-    String::from_utf8(out).unwrap_or_default()
+    json.close(b'}');
+    json.into_text()
 }
 
 /// The settings of a webhook that need not exist, to be tested.
@@ -323,10 +317,7 @@ pub(super) fn tested(probed: &Probed) -> Answer {
     json.name("id").text(&record.id).name("sent").text(&probed.sent.to_string());
     let millis = u64::try_from(probed.duration.as_millis()).unwrap_or(u64::MAX);
     json.name("duration_ms").number(millis);
-    match record.status {
-        Some(status) => json.name("status").number(status.into()),
-        None => json.name("status").raw("null"),
-    };
+    json.name("status").maybe_number(record.status.map(u64::from));
     json.name("cause").text(&record.cause).name("answer").text(&record.answer).close(b'}');
     Answer::json(json)
 }
@@ -355,9 +346,9 @@ fn new_secret(host: &impl Host) -> String {
 
 pub(super) fn rotate<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
     let secret = new_secret(context.host);
-    let mut quoted = Vec::new();
-    quote(&mut quoted, &secret);
-    let quoted = String::from_utf8(quoted).unwrap_or_default();
+    let mut json = Builder::new();
+    json.text(&secret);
+    let quoted = json.into_text();
     let (webhook, text) = changed(context, id, rotated, Some(("secret", &quoted)))?;
     Ok(kept(context, &webhook, &text, Some(&secret)))
 }
@@ -393,7 +384,7 @@ fn changed<H: Host>(
     more: Option<(&str, &str)>,
 ) -> Result<(Webhook, String), Problem> {
     let old = own(context, id)?;
-    let document = crate::json::Document::parse(old.as_bytes()).ok();
+    let document = Document::parse(old.as_bytes()).ok();
     let mut members = Vec::new();
     for (name, value) in document.iter().flat_map(|document| document.root().members()) {
         let name = name.decode().unwrap_or_default();

@@ -188,7 +188,7 @@ fn add_fields<'f>(rows: &mut Vec<Row<'f>>, before: &str, fields: &'f Fields) {
         let id = format!("{before}{}", field.id);
         let Described { json_type, description, .. } = of(field);
         rows.push(Row {
-            alias: field.alias.as_ref().map(super::Alias::as_str),
+            alias: field.alias_text(),
             label: field.label.as_deref(),
             field_type: field.field_type.map_or("", super::FieldType::name),
             json_type,

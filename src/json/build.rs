@@ -18,6 +18,12 @@ impl Builder {
         self.0
     }
 
+    /// The same as Rust text.
+    pub fn into_text(self) -> String {
+        // Only whole texts were put in.
+        String::from_utf8(self.0).unwrap_or_default()
+    }
+
     fn value(&mut self) -> &mut Vec<u8> {
         // A string or a number never ends like one of these.
         if !matches!(self.0.last(), None | Some(b'{' | b'[' | b':')) {
@@ -62,6 +68,14 @@ impl Builder {
     /// A whole number.
     pub fn number(&mut self, number: u64) -> &mut Self {
         self.raw(&number.to_string())
+    }
+
+    /// A whole number or `null`.
+    pub fn maybe_number(&mut self, number: Option<u64>) -> &mut Self {
+        match number {
+            Some(number) => self.number(number),
+            None => self.raw("null"),
+        }
     }
 
     /// `true` or `false`.

@@ -42,12 +42,10 @@ impl Memory {
             let value = Entry { state, ..entry }.encode();
             if host.save(&self.slot_key(place), &value, Expected::Version(version)) {
                 count += 1;
-                if !regions.contains(&place.region) {
-                    regions.push(place.region);
-                }
+                regions.push(place.region);
             }
         }
-        self.kick(host, &regions);
+        self.kick(host, regions);
         count
     }
 
@@ -59,12 +57,10 @@ impl Memory {
             let key = self.slot_key(loaded.place);
             if host.save(&key, b"", Expected::Version(loaded.version)) {
                 abandoned.push(loaded.entry);
-                if !regions.contains(&loaded.place.region) {
-                    regions.push(loaded.place.region);
-                }
+                regions.push(loaded.place.region);
             }
         }
-        self.kick(host, &regions);
+        self.kick(host, regions);
         abandoned
     }
 
@@ -85,9 +81,11 @@ impl Memory {
         found
     }
 
-    /// Has the owners of these regions look at what a command did to their pushes.
-    fn kick(&mut self, host: &impl Host, regions: &[u16]) {
-        for region in regions {
+    /// Has the owners of these regions, which are in order, look at what a command did to their
+    /// pushes.
+    fn kick(&mut self, host: &impl Host, mut regions: Vec<u16>) {
+        regions.dedup();
+        for region in &regions {
             self.update_region(host, *region, |record| {
                 record.kicks = record.kicks.wrapping_add(1);
                 record.is_active = true;
