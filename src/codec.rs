@@ -1,7 +1,9 @@
-//! The binary form of what is kept in a store.
+//! The form of what is kept in a store.
 //!
-//! Values begin with a version, so that a new filter can tell those of an older one. Everything
-//! that is read is foreign: a value that is cut, too long or of another version is `None`.
+//! It is text as long as what is put in is text, so that it passes through JSON: numbers are
+//! decimal and end in a space, and texts have their length in bytes in front. Values begin with a
+//! version, so that a new filter can tell those of an older one. Everything that is read is
+//! foreign: a value that is cut, too long or of another version is `None`.
 
 /// Writes the pieces of a value, one after the other.
 #[derive(Debug)]
@@ -10,22 +12,30 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     /// Begins a value of this version.
     pub fn new(version: u8) -> Self {
-        Writer(vec![version])
+        let mut writer = Writer(Vec::new());
+        writer.number(version.into());
+        writer
     }
 
-    /// One byte.
+    /// One byte, as a number.
     pub fn byte(&mut self, byte: u8) -> &mut Self {
-        self.0.push(byte);
-        self
+        self.number(byte.into())
     }
 
-    /// A number, in as few bytes as it needs (LEB128).
+    /// A number.
     pub fn number(&mut self, mut number: u64) -> &mut Self {
-        while number >= 0x80 {
-            self.0.push((number & 0x7f) as u8 | 0x80);
-            number >>= 7;
+        let start = self.0.len();
+        self.0.push(b' ');
+        loop {
+            self.0.push(b'0' | (number % 10) as u8);
+            number /= 10;
+            if number == 0 {
+                break;
+            }
         }
-        self.0.push(number as u8);
+        if let Some(written) = self.0.get_mut(start..) {
+            written.reverse();
+        }
         self
     }
 
@@ -47,20 +57,6 @@ impl Writer {
     }
 }
 
-/// Takes a number in LEB128, as protobuf has it too, off the front of some bytes.
-pub fn leb128(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
 /// Reads the pieces of a value in the order they were written.
 #[derive(Debug)]
 pub struct Reader<'v>(&'v [u8]);
@@ -68,20 +64,37 @@ pub struct Reader<'v>(&'v [u8]);
 impl<'v> Reader<'v> {
     /// Opens a value of this version.
     pub fn new(value: &'v [u8], version: u8) -> Option<Self> {
-        let (first, rest) = value.split_first()?;
-        (*first == version).then_some(Reader(rest))
+        let mut reader = Reader(value);
+        (reader.byte()? == version).then_some(reader)
     }
 
-    /// One byte.
+    /// One byte, as a number.
     pub fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
+        u8::try_from(self.number()?).ok()
     }
 
     /// A number.
     pub fn number(&mut self) -> Option<u64> {
-        leb128(&mut self.0)
+        let mut number: u64 = 0;
+        let mut is_empty = true;
+        loop {
+            let (first, rest) = self.0.split_first()?;
+            self.0 = rest;
+            match first {
+                b'0'..=b'9' => {
+                    let digit = u64::from(first - b'0');
+                    number = number.checked_mul(10)?.checked_add(digit)?;
+                    is_empty = false;
+                }
+                b' ' if !is_empty => return Some(number),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Whether nothing is left.
+    pub fn is_at_end(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// A number of 32 bits.
@@ -119,14 +132,30 @@ mod tests {
             prop_assert_eq!(reader.byte(), Some(byte));
             prop_assert_eq!(reader.text(), Some(text.as_str()));
             prop_assert_eq!(reader.bytes(), Some(&bytes[..]));
-            prop_assert_eq!(reader.byte(), None);
+            prop_assert!(reader.is_at_end());
         }
 
         #[test]
-        fn foreign_bytes_are_read_or_refused_but_never_panic(value: Vec<u8>) {
-            if let Some(mut reader) = Reader::new(&value, value.first().copied().unwrap_or(0)) {
-                let _ = (reader.number(), reader.text(), reader.small(), reader.bytes());
-            }
+        fn what_is_written_of_texts_is_text(number: u64, byte: u8, text: String) {
+            let mut writer = Writer::new(7);
+            writer.number(number).byte(byte).text(&text);
+            prop_assert!(String::from_utf8(writer.finish()).is_ok());
+        }
+
+        #[test]
+        fn foreign_bytes_are_read_or_refused_but_never_panic(
+            value in prop_oneof![any::<Vec<u8>>(), "[0-9 ]{0,30}".prop_map(String::into_bytes)],
+        ) {
+            let value = [b"7 ", &value[..]].concat();
+            let mut reader = Reader::new(&value, 7).unwrap();
+            let _ = (reader.text(), reader.number(), reader.small(), reader.byte(), reader.bytes());
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_number_is_refused() {
+        for value in ["7 ", "7  ", "7 -1 ", "7 1", "7 18446744073709551616 ", "7 x "] {
+            assert_eq!(Reader::new(value.as_bytes(), 7).unwrap().number(), None, "{value:?}");
         }
     }
 

@@ -4,7 +4,6 @@
 //! binary form, whose numbers are doubles and whose keys have no order. The format is that of
 //! <https://protobuf.dev/programming-guides/encoding/> for the messages of `struct.proto`.
 
-use crate::codec::leb128;
 use crate::json;
 
 /// The deepest nesting of a Struct that is read; no configuration goes half as deep.
@@ -107,6 +106,20 @@ fn fields<'m>(mut message: &'m [u8]) -> impl Iterator<Item = Option<(u64, Conten
         }
         Some(field)
     })
+}
+
+/// Takes a number off the front of some bytes.
+fn leb128(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn field<'m>(message: &mut &'m [u8]) -> Option<(u64, Content<'m>)> {
