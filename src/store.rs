@@ -94,6 +94,21 @@ pub enum Event {
     Adopted(Vec<Adopted>),
     /// This region has another owner now: nothing in it is ours.
     RegionLost(u16),
+    /// What is known of a webhook changed, and people may have to be told.
+    Changed(Changed),
+}
+
+/// What became of a webhook by what happened to a push.
+#[derive(Debug)]
+pub struct Changed {
+    /// The webhook.
+    pub webhook: Box<str>,
+    /// The push, if it was one.
+    pub push: Box<str>,
+    /// Why, in words.
+    pub cause: Box<str>,
+    /// What changed.
+    pub changes: Vec<Change>,
 }
 
 /// Which of the kept pushes a command is for.
@@ -126,7 +141,19 @@ pub trait Store {
     ///
     /// # Errors
     /// It is not ours any more.
-    fn finish(&mut self, host: &impl Host, loaded: &Loaded) -> Result<(), Lost>;
+    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost>;
+
+    /// The same, as its target took it. That ends the webhook's failures, if they are counted in a
+    /// row.
+    ///
+    /// # Errors
+    /// It is not ours any more.
+    fn delivered(
+        &mut self,
+        host: &impl Host,
+        loaded: Loaded,
+        counting: Counting,
+    ) -> Result<(), Lost>;
 
     /// Moves a push to the failed cache without charging its webhook.
     ///
@@ -135,6 +162,7 @@ pub trait Store {
     fn park(&mut self, host: &impl Host, loaded: Loaded, failure: Failure) -> Result<(), Lost>;
 
     /// Moves a push to the failed cache and counts the failure, once, whatever crashes meanwhile.
+    /// What follows from the count comes as an [`Event::Changed`].
     ///
     /// # Errors
     /// It is not ours any more.
@@ -144,30 +172,23 @@ pub trait Store {
         loaded: Loaded,
         failure: Failure,
         counting: Counting,
-    ) -> Result<Vec<Change>, Lost>;
+    ) -> Result<(), Lost>;
 
     /// What is known of a webhook.
     fn webhook(&self, host: &impl Host, id: &str) -> WebhookState;
 
-    /// Changes what is known of a webhook, atomically. `change` may be called several times.
-    fn change_webhook(
-        &mut self,
-        host: &impl Host,
-        id: &str,
-        change: &mut dyn FnMut(&mut WebhookState),
-    );
+    /// Disables a webhook at once, for what a push met with.
+    fn disable(&mut self, host: &impl Host, id: &str, push: &PushId, cause: &str);
 
-    /// The same, with a result.
-    fn update_webhook<T: Default>(
-        &mut self,
-        host: &impl Host,
-        id: &str,
-        mut change: impl FnMut(&mut WebhookState) -> T,
-    ) -> T {
-        let mut result = T::default();
-        self.change_webhook(host, id, &mut |state| result = change(state));
-        result
-    }
+    /// Enables a webhook and counts its failures anew. Whether it was disabled.
+    fn restart(&mut self, host: &impl Host, id: &str) -> bool;
+
+    /// People have to be told this of a webhook, if they were not just now.
+    fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str);
+
+    /// Has what was held back of a webhook told, if it is time. Whether anything is held back
+    /// still.
+    fn flush_notices(&mut self, host: &impl Host, id: &str) -> bool;
 
     /// Shows the configuration, as JSON, to the admin of this gateway.
     fn publish(&mut self, host: &impl Host, config: &[u8]);

@@ -159,7 +159,7 @@ pub(super) fn create<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Pr
         Ok(())
     })?;
     // One of this name may have been deleted while it was disabled.
-    context.store.update_webhook(context.host, &id, |state| *state = WebhookState::default());
+    context.store.restart(context.host, &id);
     let location = format!("/api/v1/webhooks/{id}");
     let mut answer = kept(context, &webhook, &text, None);
     answer.status = 201;

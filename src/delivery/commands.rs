@@ -11,11 +11,7 @@ use crate::store::{Entry, Selection, State, Store};
 /// Enables a disabled webhook and begins to count its failures anew. The failed cache stays as it
 /// is, until it is retried or abandoned. False if the webhook was not disabled.
 pub fn restart(store: &mut impl Store, host: &impl Host, metrics: &Metrics, webhook: &str) -> bool {
-    let was_disabled = store.update_webhook(host, webhook, |state| {
-        let was_disabled = state.disabled.is_some();
-        state.restart();
-        was_disabled
-    });
+    let was_disabled = store.restart(host, webhook);
     metrics.webhook(host, store, webhook);
     was_disabled
 }
@@ -39,7 +35,7 @@ pub fn abandon(
         metrics.push(host, &push.webhook, PushResult::Abandoned);
         let (status, cause) = match &entry.state {
             State::Waiting(_) => (None, Box::default()),
-            State::Counting(failure) | State::Failed(failure) => {
+            State::Counting(failure, _) | State::Failed(failure) => {
                 (failure.status, failure.cause.clone())
             }
         };

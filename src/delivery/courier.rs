@@ -168,7 +168,7 @@ impl<S: Store> Courier<S> {
             // Told before it is done: a crash in between must not lose it silently.
             self.dropped(host, &oldest.entry, NO_ROOM);
             self.tell_of_lost(host, &oldest.entry);
-            let _ = self.store.finish(host, &oldest);
+            let _ = self.store.finish(host, oldest);
         };
         if !self.has_left {
             self.add(position, place, &entry.push, &Progress::default(), Duration::ZERO);

@@ -1,6 +1,6 @@
 //! What is kept of a push.
 
-use super::PushId;
+use super::{Counting, PushId};
 use crate::codec::{Reader, Writer};
 use crate::form::FormKey;
 use crate::host::UnixMillis;
@@ -59,7 +59,7 @@ pub enum State {
     /// It is to be sent.
     Waiting(Progress),
     /// It failed, and its webhook is about to be charged for it.
-    Counting(Failure),
+    Counting(Failure, Counting),
     /// It is in the failed cache.
     Failed(Failure),
 }
@@ -69,7 +69,7 @@ impl State {
     pub fn attempts(&self) -> u32 {
         match self {
             State::Waiting(progress) => progress.attempts,
-            State::Counting(failure) | State::Failed(failure) => failure.attempts,
+            State::Counting(failure, _) | State::Failed(failure) => failure.attempts,
         }
     }
 }
@@ -91,7 +91,10 @@ impl Entry {
             State::Waiting(progress) => {
                 out.byte(0).number(progress.attempts.into()).number(progress.due.0);
             }
-            State::Counting(failure) => write_failure(out.byte(1), failure),
+            State::Counting(failure, counting) => {
+                write_failure(out.byte(1), failure);
+                out.number(counting.limit.into()).byte(counting.total.into());
+            }
             State::Failed(failure) => write_failure(out.byte(2), failure),
         }
         let push = &self.push;
@@ -119,7 +122,10 @@ impl Entry {
                 attempts: value.small()?,
                 due: UnixMillis(value.number()?),
             }),
-            1 => State::Counting(read_failure(&mut value)?),
+            1 => State::Counting(
+                read_failure(&mut value)?,
+                Counting { limit: value.small()?, total: value.byte()? == 1 },
+            ),
             2 => State::Failed(read_failure(&mut value)?),
             _ => return None,
         };
@@ -183,7 +189,7 @@ mod tests {
             |status| Failure { at: UnixMillis(9), attempts: 6, status, cause: "HTTP 500".into() };
         for state in [
             State::Waiting(Progress { attempts: 3, due: UnixMillis(5) }),
-            State::Counting(failure(None)),
+            State::Counting(failure(None), Counting { limit: 100, total: true }),
             State::Failed(failure(Some(500))),
         ] {
             let entry = Entry { push: push(), state };

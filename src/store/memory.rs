@@ -12,13 +12,16 @@ mod journal;
 mod lease;
 mod region;
 mod settings;
+mod webhooks;
 
 use self::directory::Directory;
 use self::lease::{Beat, Look, Seen, add_up};
 use self::region::{Names, RegionRecord, Regions};
 use super::entry::{Entry, Failure, Progress, State};
 use super::webhook_state::{Change, Counting, WebhookState};
-use super::{Additions, Event, Full, Loaded, Lost, Place, Selection, Store, Totals};
+use super::{
+    Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Selection, Store, Totals,
+};
 use crate::history::Record;
 use crate::host::{Expected, Host, QueueId, UnixMillis, Version};
 
@@ -123,10 +126,6 @@ impl Memory {
 
     fn slot_key(&self, place: Place) -> String {
         format!("{}/p/{}/{}", self.prefix, place.region, place.slot)
-    }
-
-    fn webhook_key(&self, id: &str) -> String {
-        format!("{}/w/{id}", self.prefix)
     }
 
     /// Changes a region's record, if it is as `change` expects. False if it is not.
@@ -329,9 +328,25 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn finish(&mut self, host: &impl Host, loaded: &Loaded) -> Result<(), Lost> {
+    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost> {
         self.put(host, loaded.place, b"", loaded.version)?;
         self.forget(loaded.place);
+        Ok(())
+    }
+
+    fn delivered(
+        &mut self,
+        host: &impl Host,
+        loaded: Loaded,
+        counting: Counting,
+    ) -> Result<(), Lost> {
+        let webhook = loaded.entry.push.webhook.clone();
+        self.finish(host, loaded)?;
+        if self.webhook(host, &webhook).failures > 0
+            && self.update_webhook(host, &webhook, |state| state.succeeded(counting))
+        {
+            self.changed(&webhook, "", "", vec![Change::Failures(0)]);
+        }
         Ok(())
     }
 
@@ -347,11 +362,11 @@ impl Store for Memory {
         loaded: Loaded,
         failure: Failure,
         counting: Counting,
-    ) -> Result<Vec<Change>, Lost> {
+    ) -> Result<(), Lost> {
         let Loaded { place, mut entry, mut version } = loaded;
         // Written down before it is done, so that whoever finds it after a crash can go on.
-        if !matches!(entry.state, State::Counting(_)) {
-            entry.state = State::Counting(failure.clone());
+        if !matches!(entry.state, State::Counting(..)) {
+            entry.state = State::Counting(failure.clone(), counting);
             self.put(host, place, &entry.encode(), version)?;
             let again = self.read(host, place).ok_or(Lost)?;
             if again.entry != entry {
@@ -368,33 +383,29 @@ impl Store for Memory {
         if moved.is_ok() {
             self.update_webhook(host, &webhook, |state| state.confirm(id));
         }
-        moved.map(|()| changes)
+        moved?;
+        self.changed(&webhook, id, cause, changes);
+        Ok(())
     }
 
     fn webhook(&self, host: &impl Host, id: &str) -> WebhookState {
-        let found = host.load(&self.webhook_key(id));
-        found.and_then(|(value, _)| WebhookState::decode(&value)).unwrap_or_default()
+        Memory::webhook(self, host, id)
     }
 
-    fn change_webhook(
-        &mut self,
-        host: &impl Host,
-        id: &str,
-        change: &mut dyn FnMut(&mut WebhookState),
-    ) {
-        let key = self.webhook_key(id);
-        for _ in 0..TRIES {
-            let (before, expected) = match host.load(&key) {
-                Some((value, version)) => (value, Expected::Version(version)),
-                None => (Vec::new(), Expected::Absent),
-            };
-            let mut state = WebhookState::decode(&before).unwrap_or_default();
-            change(&mut state);
-            let after = state.encode();
-            if after == before || host.save(&key, &after, expected) {
-                return;
-            }
-        }
+    fn disable(&mut self, host: &impl Host, id: &str, push: &PushId, cause: &str) {
+        Memory::disable(self, host, id, push, cause);
+    }
+
+    fn restart(&mut self, host: &impl Host, id: &str) -> bool {
+        Memory::restart(self, host, id)
+    }
+
+    fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str) {
+        Memory::notice(self, host, id, kind, push, cause);
+    }
+
+    fn flush_notices(&mut self, host: &impl Host, id: &str) -> bool {
+        Memory::flush_notices(self, host, id)
     }
 
     fn publish(&mut self, host: &impl Host, config: &[u8]) {

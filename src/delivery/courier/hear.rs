@@ -44,6 +44,9 @@ impl<S: Store> Courier<S> {
                 self.failed(host, lane, attempt, &cause, answer, now);
             }
         }
+        // Before this owner leaves: nobody else would tell of it.
+        let events = self.store.noticed();
+        self.handle(host, events);
         if self.is_leaving {
             self.leave(host);
         }
@@ -59,18 +62,16 @@ impl<S: Store> Courier<S> {
             lane.ended(attempt.job.record);
         }
         let Attempt { target, job, loaded, stamp, .. } = attempt;
-        let is_ours = self.store.finish(host, &loaded).is_ok();
-        let push = loaded.entry.push;
-        if !is_ours || target.purpose != Purpose::Push {
+        if target.purpose != Purpose::Push {
+            let _ = self.store.finish(host, loaded);
             return;
         }
-        let counting = target.counting;
+        let push = loaded.entry.push.clone();
+        if self.store.delivered(host, loaded, target.counting).is_err() {
+            return;
+        }
         self.metrics.lag(host, &target.id, host.now().since(push.accepted));
         self.metrics.push(host, &target.id, PushResult::Success);
-        if self.store.webhook(host, &target.id).failures > 0 {
-            self.store.update_webhook(host, &target.id, |state| state.succeeded(counting));
-            self.metrics.webhook(host, &self.store, &target.id);
-        }
         let attempts = job.attempts.saturating_add(1);
         let ending =
             Ending { outcome: Outcome::Success, attempts, cause: "", answer, stamp: Some(stamp) };
@@ -128,14 +129,15 @@ impl<S: Store> Courier<S> {
         lane.ended(job.record);
         if target.purpose != Purpose::Push {
             // Nobody is told of a notice that failed but the log: it would go the same way.
-            let _ = self.store.finish(host, &loaded);
+            let _ = self.store.finish(host, loaded);
             return;
         }
         let status = answer.map(|answer| answer.status);
         let cause = cause.to_string();
         let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
         if is_gone {
-            self.disable(host, position, &loaded.entry.push, &cause);
+            let push = &loaded.entry.push;
+            self.store.disable(host, &push.webhook, &push.id, &cause);
         }
         self.charge(host, position, loaded, failure, Some((answer, stamp)));
     }
@@ -153,14 +155,13 @@ impl<S: Store> Courier<S> {
             return;
         };
         let push = loaded.entry.push.clone();
-        let Ok(changes) = self.store.fail(host, loaded, failure.clone(), target.counting) else {
+        if self.store.fail(host, loaded, failure.clone(), target.counting).is_err() {
             return;
-        };
+        }
         self.metrics.push(host, &push.webhook, PushResult::Failure);
         let (answer, stamp) = last.map_or((None, None), |(answer, stamp)| (answer, Some(stamp)));
         let (attempts, cause) = (failure.attempts, &*failure.cause);
         let ending = Ending { outcome: Outcome::Failure, attempts, cause, answer, stamp };
         self.record(host, &push, ending);
-        self.tell(host, position, &push, cause, &changes);
     }
 }

@@ -48,6 +48,7 @@ impl<S: Store> Courier<S> {
                         lane.take_region(region);
                     }
                 }
+                Event::Changed(changed) => self.tell(host, &changed),
                 Event::Adopted(adopted) => {
                     let order = in_order(adopted.iter().map(|one| one.entry.push.sequence));
                     let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();
@@ -74,7 +75,7 @@ impl<S: Store> Courier<S> {
                 };
                 self.add(position, place, push, &progress, due);
             }
-            (Some(position), State::Counting(failure)) => {
+            (Some(position), State::Counting(failure, _)) => {
                 if let Some(loaded) = self.store.load(host, place) {
                     self.charge(host, position, loaded, failure, None);
                 }

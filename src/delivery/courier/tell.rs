@@ -7,39 +7,20 @@ use crate::form::FormKey;
 use crate::history::{self, Outcome, Record};
 use crate::host::{Host, UnixMillis};
 use crate::metrics::PushResult;
-use crate::store::{Change, Entry, NoticeKind, Push, PushId, Store};
+use crate::store::{Change, Changed, Entry, NoticeKind, Push, PushId, Store};
 use std::rc::Rc;
 use std::time::Duration;
 
 impl<S: Store> Courier<S> {
-    /// The target said that it is gone for good.
-    pub(super) fn disable(&mut self, host: &impl Host, position: usize, push: &Push, cause: &str) {
-        let now = host.now();
-        let changes = self.store.update_webhook(host, &push.webhook, |state| {
-            if !state.disable(cause, now) {
-                return Vec::new();
-            }
-            let mut changes = vec![Change::Disabled];
-            let notice = state.notices.happened(NoticeKind::Disabled, now);
-            changes.extend(notice.map(|count| Change::Notice(NoticeKind::Disabled, count)));
-            changes
-        });
-        self.tell(host, position, push, cause, &changes);
-    }
-
-    /// Log, metrics and notices of what a failed push changed.
-    pub(super) fn tell(
-        &mut self,
-        host: &impl Host,
-        position: usize,
-        push: &Push,
-        cause: &str,
-        changes: &[Change],
-    ) {
+    /// Log, metrics and notices of what became of a webhook.
+    pub(super) fn tell(&mut self, host: &impl Host, changed: &Changed) {
+        let Changed { webhook: id, push, cause, changes } = changed;
+        let Some(position) = self.targets.iter().position(|target| target.id == *id) else {
+            return;
+        };
         let Some(limit) = self.targets.get(position).map(|target| target.counting.limit) else {
             return;
         };
-        let id = &push.webhook;
         let mut failures = self.store.webhook(host, id).failures;
         for change in changes {
             match change {
@@ -59,11 +40,13 @@ impl<S: Store> Courier<S> {
                     self.metrics.webhook(host, &self.store, id);
                 }
                 Change::Notice(kind, count) => {
-                    self.notify(host, position, *kind, *count, cause, push.id.as_str());
+                    self.notify(host, position, *kind, *count, cause, push);
                 }
             }
         }
-        self.expect_notices(host);
+        if !matches!(changes.as_slice(), [Change::Failures(0)]) {
+            self.expect_notices(host);
+        }
     }
 
     pub(super) fn expect_notices(&mut self, host: &impl Host) {
@@ -81,14 +64,7 @@ impl<S: Store> Courier<S> {
         if self.targets.get(position).is_none_or(|target| target.purpose != Purpose::Push) {
             return;
         }
-        let now = host.now();
-        let count = self.store.update_webhook(host, &push.webhook, |state| {
-            state.notices.happened(NoticeKind::CacheFull, now)
-        });
-        if let Some(count) = count {
-            self.notify(host, position, NoticeKind::CacheFull, count, NO_ROOM, push.id.as_str());
-        }
-        self.expect_notices(host);
+        self.store.notice(host, &push.webhook, NoticeKind::CacheFull, &push.id, NO_ROOM);
     }
 
     /// Sends what was held back and may go out now.
@@ -98,19 +74,8 @@ impl<S: Store> Courier<S> {
             if target.purpose != Purpose::Push {
                 continue;
             }
-            let state = self.store.webhook(host, &target.id);
-            if state.notices.due(host.now()).is_none() {
-                continue;
-            }
-            let at = host.now();
             let id = target.id.clone();
-            let (due, is_left) = self.store.update_webhook(host, &id, |state| {
-                let due: Vec<_> = state.notices.flush(at).collect();
-                (due, state.notices.due(at).is_some())
-            });
-            for (kind, count) in due {
-                self.notify(host, position, kind, count, "", "");
-            }
+            let is_left = self.store.flush_notices(host, &id);
             if is_left {
                 self.next_notices = Some(now.saturating_add(NOTICE_PAUSE));
             }
