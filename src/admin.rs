@@ -24,9 +24,9 @@ pub use token::{Token, TokenError};
 
 use crate::config::AdminConfig;
 use crate::delivery::{Probe, Probed};
-use crate::host::{CalloutId, Host};
+use crate::host::{CalloutId, Host, Reply};
 use crate::metrics::Metrics;
-use crate::store::{Bounds, Memory, Store as _};
+use crate::store::{Bounds, Question, Store as _, Tiers, Turn};
 use addresses::Addresses;
 use answer::Problem;
 use router::Outcome;
@@ -39,7 +39,7 @@ pub struct Admin {
     token: Token,
     /// What the filter that watches keeps its state under.
     namespace: Box<str>,
-    store: Memory,
+    store: Tiers,
     view: Option<Rc<View>>,
     metrics: Option<Metrics>,
     addresses: Addresses,
@@ -52,12 +52,26 @@ pub enum Handled {
     Answered(Answer),
     /// A test push was sent; [`Admin::probed`] has the answer once its reply is there.
     Sent(CalloutId, Box<Probe>),
+    /// The store was asked; [`Admin::told`] goes on once its reply is there.
+    Asked(CalloutId, Box<Pending>),
 }
+
+/// A request that waits for the store.
+#[derive(Debug)]
+pub struct Pending {
+    question: Question,
+    /// The answer, if the store does as it is told.
+    answer: Option<Answer>,
+    tries: u32,
+}
+
+/// How often a request is handled anew because others changed what it changes.
+const TRIES: u32 = 5;
 
 /// What one request works with.
 struct Context<'a, H> {
     host: &'a H,
-    store: &'a mut Memory,
+    store: &'a mut Tiers,
     view: &'a View,
     metrics: &'a Metrics,
     request: &'a Request,
@@ -69,7 +83,7 @@ impl Admin {
         Admin {
             token: config.token,
             namespace: namespace.into(),
-            store: Memory::new(namespace, None, Bounds { bytes: 0, history: 0 }),
+            store: Tiers::new(namespace, None, Bounds { bytes: 0, history: 0 }, None),
             view: None,
             metrics: None,
             addresses: Addresses::default(),
@@ -103,11 +117,26 @@ impl Admin {
 
     /// Answers a request that was admitted, or sends the test push that it asks for.
     pub fn handle(&mut self, host: &impl Host, request: &Request) -> Handled {
+        self.handle_again(host, request, 0)
+    }
+
+    fn handle_again(&mut self, host: &impl Host, request: &Request, tries: u32) -> Handled {
         let outcome = self.look(host).and_then(|view| {
             let metrics = self.metrics.get_or_insert_with(|| Metrics::new(host, &[]));
             let store = &mut self.store;
             router::route(&mut Context { host, store, view: &view, metrics, request })
         });
+        self.store.forget_answer();
+        let settings = self.view.as_ref().and_then(|view| view.config.redis.clone());
+        if let Some(settings) = settings
+            && let Some(question) = self.store.take_question(&settings)
+        {
+            let answer = match outcome {
+                Ok(Outcome::Answer(answer)) => Some(answer),
+                _ => None,
+            };
+            return ask(host, Box::new(Pending { question, answer, tries }));
+        }
         match outcome {
             Ok(Outcome::Answer(answer)) => Handled::Answered(answer),
             Ok(Outcome::Test(webhook)) => match Probe::send(host, webhook) {
@@ -115,6 +144,29 @@ impl Admin {
                 Err(probed) => Handled::Answered(self.probed(host, &probed)),
             },
             Err(problem) => Handled::Answered(problem.into()),
+        }
+    }
+
+    /// Goes on with a request that waits for the store. To be called while the host hands the
+    /// reply over.
+    pub fn told(
+        &mut self,
+        host: &impl Host,
+        request: &Request,
+        mut pending: Box<Pending>,
+        reply: &Reply,
+    ) -> Handled {
+        let answer = match pending.question.hear(host, reply) {
+            Turn::Again(id) => return Handled::Asked(id, pending),
+            Turn::Answered(answer) => answer,
+            Turn::Failed(words) => return Handled::Answered(Problem::store(&words).into()),
+        };
+        let Pending { question, answer: held, tries } = *pending;
+        match (self.store.answered(host, question, &answer), held) {
+            (Ok(false), Some(held)) => Handled::Answered(held),
+            (Ok(_), _) if tries < TRIES => self.handle_again(host, request, tries + 1),
+            (Ok(_), _) => Handled::Answered(Problem::store("it is changed all the time").into()),
+            (Err(words), _) => Handled::Answered(Problem::store(&words).into()),
         }
     }
 
@@ -133,16 +185,24 @@ impl Admin {
             view::Look::New(view) => {
                 let limits = view.config.limits;
                 let bounds = Bounds { bytes: limits.memory_bytes, history: limits.history_records };
-                self.store = Memory::new(&self.namespace, None, bounds);
+                let redis = view.config.redis.as_ref();
+                self.store = Tiers::new(&self.namespace, None, bounds, redis);
                 let webhooks = &view.in_force.webhooks;
                 self.metrics = Some(match &self.metrics {
                     Some(metrics) => metrics.with_webhooks(host, webhooks),
                     None => Metrics::new(host, webhooks),
                 });
-                Rc::new(view)
+                Rc::from(view)
             }
         };
         self.view = Some(Rc::clone(&view));
         Ok(view)
+    }
+}
+
+fn ask(host: &impl Host, mut pending: Box<Pending>) -> Handled {
+    match pending.question.send(host) {
+        Ok(id) => Handled::Asked(id, pending),
+        Err(words) => Handled::Answered(Problem::store(&words).into()),
     }
 }

@@ -9,6 +9,7 @@ mod form;
 mod operation;
 mod protobuf;
 mod read;
+mod store;
 mod webhook;
 
 pub use additions::{InForce, parse_form, parse_webhook};
@@ -19,6 +20,7 @@ use crate::capture::Operations;
 use crate::delivery::Webhook;
 use crate::form::Forms;
 use crate::json::Document;
+use crate::store::RedisSettings;
 use read::{Faults, Field};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -46,6 +48,8 @@ pub struct Config {
     pub webhooks: Rc<[Rc<Webhook>]>,
     /// Bounds.
     pub limits: Limits,
+    /// Where state is kept; `None` for the memory of the gateway.
+    pub redis: Option<Rc<RedisSettings>>,
     /// Ask the platform for plain bodies on watched calls.
     pub strip_accept_encoding: bool,
 }
@@ -154,15 +158,14 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
         "webhooks",
         "notify",
         "store",
+        "history",
         "limits",
         "strip_accept_encoding",
     ])?;
     if let Some(role) = members.get("role") {
         role.choice([("watch", ()), ("admin", ())]);
     }
-    if let Some(store) = members.get("store") {
-        store.choice([("memory", ())]);
-    }
+    let retention = members.get("history").map_or(store::DEFAULT_RETENTION, store::history);
     let mut webhooks = webhook::webhooks(members.require("webhooks", field), env);
     webhooks.extend(members.get("notify").map(webhook::notify).unwrap_or_default());
     let strip = members.get("strip_accept_encoding");
@@ -171,6 +174,10 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
         forms: members.get("forms").map(form::forms).unwrap_or_default().into(),
         webhooks: webhooks.into_iter().map(Rc::new).collect(),
         limits: members.get("limits").map_or_else(Limits::default, limits),
+        redis: members
+            .get("store")
+            .and_then(|field| store::store(field, retention, env))
+            .map(Rc::new),
         strip_accept_encoding: strip.and_then(Field::flag).unwrap_or(true),
     })
 }

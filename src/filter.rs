@@ -4,6 +4,7 @@
 //! the root's work, so that it is not done while the API call waits.
 
 mod desk;
+mod holds;
 mod inbox;
 mod root;
 mod stream;

@@ -179,6 +179,9 @@ pub trait Host {
     /// The callout was not sent.
     fn call(&self, callout: Callout<'_>) -> Result<CalloutId, CalloutError>;
 
+    /// The body of the answer that is being handed over, or so many bytes of it.
+    fn reply_body(&self, most: usize) -> Vec<u8>;
+
     /// Asks to be woken once after this long, or not at all. Replaces what was asked before.
     fn set_timer(&self, after: Option<Duration>);
 

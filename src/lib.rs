@@ -41,6 +41,6 @@ mod filter;
 mod entry {
     proxy_wasm::main! {{
         proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
-        proxy_wasm::set_root_context(|_| Box::new(crate::filter::Root::default()));
+        proxy_wasm::set_root_context(|id| Box::new(crate::filter::Root::new(id)));
     }}
 }

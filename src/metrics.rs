@@ -93,6 +93,7 @@ pub struct Metrics {
     oldest: MetricId,
     failed_bytes: MetricId,
     store_errors: MetricId,
+    ack_timeouts: MetricId,
 }
 
 impl Metrics {
@@ -111,6 +112,7 @@ impl Metrics {
             oldest: host.metric(Gauge, "formhook_oldest_pending_age_seconds"),
             failed_bytes: host.metric(Gauge, "formhook_failed_cache_bytes"),
             store_errors: host.metric(Counter, "formhook_store_errors_total"),
+            ack_timeouts: host.metric(Counter, "formhook_ack_timeouts_total"),
         }
     }
 
@@ -209,6 +211,11 @@ impl Metrics {
     /// The store did so often not do what it should.
     pub fn store_errors(&self, host: &impl Host, errors: u32) {
         host.add(self.store_errors, errors.into());
+    }
+
+    /// So many API responses went before their pushes were stored.
+    pub fn not_stored_in_time(&self, host: &impl Host, calls: u32) {
+        host.add(self.ack_timeouts, calls.into());
     }
 
     fn of(&self, webhook: &str) -> Option<&OfWebhook> {

@@ -9,8 +9,9 @@ use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply};
 use crate::metrics::Metrics;
 use crate::payload::payload;
-use crate::store::{Bounds, Entry, Memory, PushId, Selection, Store};
+use crate::store::{Bounds, Entry, PushId, Selection, Store, Tiers};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The pipeline of one owner.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Pipeline {
     mark: u64,
     budget: Rc<Budget>,
     metrics: Rc<Metrics>,
-    courier: Courier<Memory>,
+    courier: Courier<Tiers>,
 }
 
 impl Pipeline {
@@ -37,7 +38,7 @@ impl Pipeline {
         let metrics = Rc::new(Metrics::new(host, &webhooks));
         let bounds =
             Bounds { bytes: config.limits.memory_bytes, history: config.limits.history_records };
-        let store = Memory::new(namespace, queue, bounds);
+        let store = Tiers::new(namespace, queue, bounds, config.redis.as_ref());
         for webhook in webhooks.iter() {
             metrics.webhook(host, &store, &webhook.id);
         }
@@ -81,7 +82,7 @@ impl Pipeline {
     }
 
     /// What pushes are kept in, and commands act on.
-    pub fn store(&mut self) -> &mut Memory {
+    pub fn store(&mut self) -> &mut Tiers {
         self.courier.store()
     }
 
@@ -108,6 +109,26 @@ impl Pipeline {
         let record = Record::not_captured(id.as_str(), op, miss, host.now());
         self.courier.store().record(host, &record);
         log::info!("{}", record.log_line());
+    }
+
+    /// A number that stands for all pushes until now, and the one up to which they are stored.
+    pub fn tickets(&self) -> (u64, u64) {
+        self.courier.tickets()
+    }
+
+    /// Whether pushes cannot be stored at the moment.
+    pub fn is_store_down(&self) -> bool {
+        self.courier.is_store_down()
+    }
+
+    /// Asks to be woken by then, whatever else is to be done.
+    pub fn wake_by(&mut self, due: Option<Duration>) {
+        self.courier.wake_by(due);
+    }
+
+    /// So many API responses went without their pushes being stored.
+    pub fn not_stored_in_time(&self, host: &impl Host, calls: u32) {
+        self.metrics.not_stored_in_time(host, calls);
     }
 
     /// Sends what is due.

@@ -3,7 +3,7 @@
 //! A scheme is a pure function of the body, the push's id, the time and the secret. It knows
 //! nothing of headers' order, retries or targets.
 
-mod base64;
+pub(crate) mod base64;
 pub mod jodoo;
 mod secret;
 pub mod standard;

@@ -9,6 +9,9 @@ mod entry;
 mod memory;
 mod notices;
 mod push_id;
+mod question;
+mod redis;
+mod tiers;
 mod webhook_state;
 
 pub use additions::Additions;
@@ -16,11 +19,15 @@ pub use entry::{Entry, Failure, Progress, Push, State};
 pub use memory::{Bounds, Memory};
 pub use notices::{Coalescer, NoticeKind};
 pub use push_id::PushId;
+pub use question::{Asked, Question, Turn};
+pub use redis::{Ack, Protocol, RedisSettings};
+pub use tiers::Tiers;
 pub use webhook_state::{Change, Counting, WebhookState};
 
 use crate::history::Record;
-use crate::host::{Host, UnixMillis, Version};
+use crate::host::{CalloutId, Host, Reply, UnixMillis, Version};
 use std::fmt;
+use std::time::Duration;
 
 /// Names the place of a push in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +94,19 @@ pub struct Totals {
     pub oldest: Option<UnixMillis>,
 }
 
+impl Totals {
+    /// The failed cache as it is here, with what is to be sent of another.
+    fn with_pending(mut self, pending: Totals) -> Totals {
+        for (webhook, waiting, _) in pending.by_webhook {
+            match self.by_webhook.iter_mut().find(|(known, ..)| *known == webhook) {
+                Some(known) => known.1 = waiting,
+                None => self.by_webhook.push((webhook, waiting, 0)),
+            }
+        }
+        Totals { oldest: pending.oldest, ..self }
+    }
+}
+
 /// What happened in the store that its owner did not do.
 #[derive(Debug)]
 pub enum Event {
@@ -96,6 +116,8 @@ pub enum Event {
     RegionLost(u16),
     /// What is known of a webhook changed, and people may have to be told.
     Changed(Changed),
+    /// There was no room for it in the failed cache.
+    Dropped(Entry),
 }
 
 /// What became of a webhook by what happened to a push.
@@ -280,7 +302,7 @@ pub trait Store {
     fn errors(&mut self) -> u32;
 
     /// How much there is, as of the last [`Store::watch`].
-    fn totals(&self) -> &Totals;
+    fn totals(&self, host: &impl Host) -> Totals;
 
     /// How much there is, as far as the owners have said, for one that is no owner itself.
     fn survey(&self, host: &impl Host) -> Totals;
@@ -290,4 +312,20 @@ pub trait Store {
 
     /// The number for this owner's next push.
     fn next_sequence(&mut self) -> u64;
+
+    /// Has what happened written where it outlasts the gateway.
+    fn flush(&mut self, host: &impl Host);
+
+    /// Hears what came back for a callout. False if the store did not send it.
+    fn heard(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) -> bool;
+
+    /// When [`Store::flush`] has to be called again.
+    fn due(&self) -> Option<Duration>;
+
+    /// A number that stands for all that was done until now, and the one up to which it outlasts
+    /// the gateway.
+    fn tickets(&self) -> (u64, u64);
+
+    /// Whether what happened cannot be written at the moment.
+    fn is_down(&self) -> bool;
 }

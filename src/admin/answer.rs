@@ -2,6 +2,7 @@
 
 use crate::config::Fault;
 use crate::json::Builder;
+use crate::store::Asked;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -67,6 +68,11 @@ impl Problem {
         Problem { status, detail: detail.into(), errors: Vec::new(), headers: Vec::new() }
     }
 
+    /// The store did not do what it was asked to.
+    pub(super) fn store(words: &str) -> Self {
+        Problem::new(503, format!("The store does not answer: {words}."))
+    }
+
     pub(super) fn not_found() -> Self {
         Problem::new(404, "There is nothing here. The console is at /, the API below /api/v1/.")
     }
@@ -126,6 +132,13 @@ impl Problem {
     pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
         let detail = format!("Allowed here: {allowed}.");
         Problem { headers: vec![("allow", allowed.into())], ..Problem::new(405, detail) }
+    }
+}
+
+/// Nobody sees it: the store is asked first, and the request handled again.
+impl From<Asked> for Problem {
+    fn from(Asked: Asked) -> Problem {
+        Problem::store("it was not asked")
     }
 }
 

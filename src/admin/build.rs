@@ -9,7 +9,7 @@ use std::{env, fs, io};
 
 const FOLDER: &str = "src/admin/console";
 
-fn main() -> Result<()> {
+pub fn pack() -> Result<()> {
     println!("cargo::rerun-if-changed={FOLDER}");
     let mut bundle = Bundle::default();
     bundle.add("app")?;

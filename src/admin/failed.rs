@@ -7,7 +7,7 @@ use crate::config::{Fault, MAX_NAME_CHARS};
 use crate::delivery::commands;
 use crate::host::Host;
 use crate::json::{Builder, Kind, Value};
-use crate::store::{Entry, Loaded, Place, Selection, State, Store as _};
+use crate::store::{Entry, Selection, State};
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
@@ -28,36 +28,19 @@ pub(super) fn list<H: Host>(
 ) -> Result<Answer, Problem> {
     let webhook = parameters.name("webhook")?;
     let limit = parameters.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let start = parameters.cursor(Place::parse)?;
+    let cursor = parameters.cursor(|cursor| context.store.is_failed_cursor(cursor))?;
+    let (store, host) = (&mut context.store, context.host);
+    let (entries, next) =
+        store.failed_page(host, webhook.as_deref(), cursor, limit, MAX_LOOKED_AT)?;
     let mut json = Builder::new();
     json.open(b'{').name("items").open(b'[');
-    let mut shown = 0;
-    let wants = |entry: &Entry| webhook.as_ref().is_none_or(|id| entry.push.webhook == *id);
-    let next = context.store.failed_from(context.host, start, MAX_LOOKED_AT, &mut |loaded| {
-        if wants(&loaded.entry) {
-            if shown == limit {
-                return false;
-            }
-            shown += 1;
-            write(&mut json, &loaded.entry);
-        }
-        true
-    });
-    let next = next.map(|place| place.to_string());
+    entries.iter().for_each(|entry| write(&mut json, entry));
     json.close(b']').name("next").maybe(next.as_deref()).close(b'}');
     Ok(Answer::json(json))
 }
 
 pub(super) fn get<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
-    let mut found: Option<Loaded> = None;
-    context.store.failed(context.host, &mut |loaded| {
-        let is_it = loaded.entry.push.id.as_str() == id;
-        if is_it {
-            found = Some(loaded);
-        }
-        !is_it
-    });
-    let Some(Loaded { entry, .. }) = found else {
+    let Some(entry) = context.store.failed_push(context.host, id)? else {
         return Err(Problem::new(
             404,
             "The failed cache has no push with this id, or not any more.",
@@ -84,18 +67,21 @@ fn write(json: &mut Builder, Entry { push, state }: &Entry) {
 
 pub(super) fn retry<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Problem> {
     let selection = context.request.with_object(selection)?;
-    Ok(count(commands::retry(context.store, context.host, &selection)))
+    let (count, more) = context.store.retry_failed(context.host, &selection)?;
+    Ok(counted(count, more))
 }
 
 pub(super) fn abandon<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Problem> {
     let selection = context.request.with_object(selection)?;
-    let abandoned = commands::abandon(context.store, context.host, context.metrics, &selection);
-    Ok(count(abandoned.len()))
+    let (abandoned, more) = context.store.abandon_failed(context.host, &selection)?;
+    commands::abandoned(context.store, context.host, context.metrics, &abandoned);
+    Ok(counted(abandoned.len(), more))
 }
 
-fn count(pushes: usize) -> Answer {
+/// How many pushes a command was for, and whether it has to be given again for the others.
+fn counted(pushes: usize, more: bool) -> Answer {
     let mut json = Builder::new();
-    json.open(b'{').name("count").number(pushes as u64).close(b'}');
+    json.open(b'{').name("count").number(pushes as u64).name("more").flag(more).close(b'}');
     Answer::json(json)
 }
 

@@ -9,7 +9,6 @@ use crate::form::{self, Field, FieldType, Fields, Form, FormKey, Row, Source};
 use crate::host::Host;
 use crate::json::{Builder, Document, Kind, Value};
 use crate::payload::payload;
-use crate::store::Store as _;
 
 /// How many forms can be described at run time.
 const MAX_FORMS: usize = 500;
@@ -85,7 +84,7 @@ fn write_fields(json: &mut Builder, fields: &Fields) {
 pub(super) fn set<H: Host>(context: &mut Context<'_, H>, key: FormKey) -> Result<Answer, Problem> {
     let configured = context.view.config.forms.get(&key);
     let (form, text) = context.request.with_object(|body| checked(&key, body, configured))?;
-    context.store.update_additions(context.host, |additions| {
+    context.store.set(context.host, |additions| {
         additions.set_form(key.clone(), text.as_str().into());
         let bytes: usize = additions.forms.iter().map(|(_, text)| text.len()).sum();
         if additions.forms.len() > MAX_FORMS || bytes > MAX_BYTES {
@@ -98,7 +97,7 @@ pub(super) fn set<H: Host>(context: &mut Context<'_, H>, key: FormKey) -> Result
     })?;
     let mut json = Builder::new();
     write(json.open(b'{').name("form"), &key, &form);
-    keep::write(&mut json, "forms", &text);
+    keep::write(&mut json, "forms", &text, context.store.is_shared());
     json.close(b'}');
     Ok(Answer::json(json))
 }
@@ -203,11 +202,9 @@ pub(super) fn reset<H: Host>(
     context: &mut Context<'_, H>,
     key: &FormKey,
 ) -> Result<Answer, Problem> {
-    let removed = context.store.update_additions(context.host, |additions| {
-        match additions.remove_form(key) {
-            true => Ok(()),
-            false => Err(Problem::new(404, "Nothing was set here for this form.")),
-        }
+    let removed = context.store.set(context.host, |additions| match additions.remove_form(key) {
+        true => Ok(()),
+        false => Err(Problem::new(404, "Nothing was set here for this form.")),
     });
     removed.map(|()| Answer::nothing())
 }

@@ -5,6 +5,8 @@ use crate::store::Additions;
 
 const NOTE: &str = "This ends with Envoy's process. To keep it, write this into the gateway's configuration; secrets go into the environment variables that it names.";
 
+const SHARED_NOTE: &str = "This is kept in Redis, for all gateways of the namespace. To have it in the gateway's configuration instead, write this there, and delete it here; secrets go into the environment variables that it names.";
+
 /// Members that hold a secret, and the ones that name an environment variable in their place.
 const SECRETS: [(&str, &str, &str); 2] = [
     ("secret", "secret_env", "WEBHOOK_SECRET"),
@@ -12,10 +14,11 @@ const SECRETS: [(&str, &str, &str); 2] = [
 ];
 
 /// Adds the member `keep` to an answer: a note, and the YAML of one webhook or form.
-pub(super) fn write(json: &mut Builder, list: &str, text: &str) {
+pub(super) fn write(json: &mut Builder, list: &str, text: &str, is_shared: bool) {
     let mut yaml = format!("{list}:\n");
     item(&mut yaml, text);
-    json.name("keep").open(b'{').name("note").text(NOTE).name("yaml").text(&yaml).close(b'}');
+    let note = if is_shared { SHARED_NOTE } else { NOTE };
+    json.name("keep").open(b'{').name("note").text(note).name("yaml").text(&yaml).close(b'}');
 }
 
 /// Everything, as YAML.

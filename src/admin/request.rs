@@ -135,12 +135,12 @@ impl Parameters {
     }
 
     /// Where a page begins: `next` of the one before.
-    pub(super) fn cursor<T>(&self, parse: fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    pub(super) fn cursor(&self, is_one: impl Fn(&str) -> bool) -> Result<Option<&str>, Problem> {
         let Some(cursor) = self.get("cursor") else { return Ok(None) };
-        let place = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR_BYTES).and_then(parse);
-        place
-            .map(Some)
-            .ok_or_else(|| Problem::parameter("cursor", "must be `next` of the page before"))
+        match cursor.len() <= MAX_CURSOR_BYTES && is_one(cursor) {
+            true => Ok(Some(cursor)),
+            false => Err(Problem::parameter("cursor", "must be `next` of the page before")),
+        }
     }
 
     /// How many items a page has, from 1 to `most`.

@@ -8,6 +8,8 @@ use crate::store::Store as _;
 
 const NOTE: &str = "What is kept here ends with Envoy's process: undelivered pushes, the failed cache, the history, and what was set in this console.";
 
+const SHARED_NOTE: &str = "What is kept here is in Redis: it outlasts this gateway and is the same for all of the namespace. What is to be sent is this gateway's.";
+
 pub(super) fn status<H: Host>(context: &mut Context<'_, H>) -> Answer {
     let totals = context.store.survey(context.host);
     let mut counts = webhooks::STATUSES.map(|name| (name, 0_u64));
@@ -25,7 +27,9 @@ pub(super) fn status<H: Host>(context: &mut Context<'_, H>) -> Answer {
     let mut json = Builder::new();
     json.open(b'{').name("version").text(env!("CARGO_PKG_VERSION"));
     json.name("now").text(&context.host.now().to_string());
-    json.name("store").text("memory").name("durable").flag(false);
+    let is_shared = context.store.is_shared();
+    json.name("store").text(if is_shared { "redis" } else { "memory" });
+    json.name("durable").flag(is_shared);
     json.name("webhooks").open(b'{');
     for (name, count) in counts {
         json.name(name).number(count);
@@ -35,7 +39,7 @@ pub(super) fn status<H: Host>(context: &mut Context<'_, H>) -> Answer {
     json.name("failed").number(sum(|(_, _, failed)| *failed));
     json.name("failed_bytes").number(totals.failed_bytes);
     json.name("history").number(context.view.config.limits.history_records);
-    json.name("note").text(NOTE).close(b'}');
+    json.name("note").text(if is_shared { SHARED_NOTE } else { NOTE }).close(b'}');
     Answer::json(json)
 }
 

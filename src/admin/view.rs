@@ -3,7 +3,7 @@
 use super::answer::Problem;
 use crate::config::{Config, InForce};
 use crate::host::Host;
-use crate::store::{Additions, Memory, Store as _};
+use crate::store::{Additions, Store as _, Tiers};
 use std::rc::Rc;
 
 /// The configuration, what was set at run time, and both together.
@@ -22,14 +22,14 @@ pub(super) enum Look {
     /// What was known already.
     Same(Rc<View>),
     /// Something changed.
-    New(View),
+    New(Box<View>),
 }
 
 impl View {
     /// What there is at the moment, given what was known.
     pub(super) fn refreshed(
         host: &impl Host,
-        store: &Memory,
+        store: &Tiers,
         known: Option<Rc<View>>,
     ) -> Result<Look, Problem> {
         let published = store.published(host).ok_or_else(|| {
@@ -58,6 +58,6 @@ impl View {
         let additions = store.additions(host);
         // What could not be put into force was logged by the filter that watches.
         let (in_force, _) = config.with(&additions, &|name| host.env(name));
-        Ok(Look::New(View { published, mark, config, additions, in_force }))
+        Ok(Look::New(Box::new(View { published, mark, config, additions, in_force })))
     }
 }

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Problem};
 use super::{Context, keep};
 use crate::config::parse_webhook;
-use crate::delivery::{FormFilter, Probed, Purpose, Webhook, WhileDisabled, commands};
+use crate::delivery::{FormFilter, Probed, Purpose, Webhook, WhileDisabled};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::Host;
@@ -147,7 +147,7 @@ pub(super) fn create<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Pr
     if is_configured(context, &id) {
         return Err(exists(&id));
     }
-    context.store.update_additions(context.host, |additions| {
+    context.store.set(context.host, |additions| {
         if additions.webhook(&id).is_some() {
             return Err(exists(&id));
         }
@@ -159,7 +159,7 @@ pub(super) fn create<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Pr
         Ok(())
     })?;
     // One of this name may have been deleted while it was disabled.
-    context.store.restart(context.host, &id);
+    context.store.begin_anew(context.host, &id);
     let location = format!("/api/v1/webhooks/{id}");
     let mut answer = kept(context, &webhook, &text, None);
     answer.status = 201;
@@ -182,7 +182,7 @@ pub(super) fn replace<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result
 
 /// Puts a webhook in the place of one that is still there.
 fn save<H: Host>(context: &mut Context<'_, H>, id: &str, text: &str) -> Result<(), Problem> {
-    context.store.update_additions(context.host, |additions| {
+    context.store.set(context.host, |additions| {
         if additions.webhook(id).is_none() {
             return Err(Problem::new(404, "The webhook was deleted meanwhile."));
         }
@@ -193,11 +193,9 @@ fn save<H: Host>(context: &mut Context<'_, H>, id: &str, text: &str) -> Result<(
 
 pub(super) fn delete<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
     own(context, id)?;
-    context.store.update_additions(context.host, |additions| {
-        match additions.remove_webhook(id) {
-            true => Ok(()),
-            false => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
-        }
+    context.store.set(context.host, |additions| match additions.remove_webhook(id) {
+        true => Ok(()),
+        false => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
     })?;
     Ok(Answer::nothing())
 }
@@ -224,7 +222,7 @@ fn kept<H: Host>(
         json.name("secret").text(secret);
     }
     write(json.name("webhook"), context, webhook);
-    keep::write(&mut json, "webhooks", text);
+    keep::write(&mut json, "webhooks", text, context.store.is_shared());
     json.close(b'}');
     Answer::json(json)
 }
@@ -324,7 +322,8 @@ pub(super) fn tested(probed: &Probed) -> Answer {
 
 pub(super) fn restart<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
     let webhook = find(context, id)?;
-    let was_disabled = commands::restart(context.store, context.host, context.metrics, id);
+    let was_disabled = context.store.restart_webhook(context.host, id)?;
+    context.metrics.webhook(context.host, context.store, id);
     let mut json = Builder::new();
     json.open(b'{').name("was_disabled").flag(was_disabled);
     write(json.name("webhook"), context, &webhook);

@@ -12,10 +12,7 @@ pub struct AdminConfig {
 }
 
 pub(super) fn admin(field: &Field<'_>, env: Env<'_>) -> Option<AdminConfig> {
-    let members = field.object(&["role", "token_env", "store"])?;
-    if let Some(store) = members.get("store") {
-        store.choice([("memory", ())]);
-    }
+    let members = field.object(&["role", "token_env"])?;
     let variable = members.require("token_env", field)?;
     let Some(value) = env(&variable.name()?) else {
         variable.wrong(super::NO_VARIABLE);
@@ -49,7 +46,7 @@ mod tests {
 
     #[test]
     fn an_admin_needs_a_token() {
-        assert!(faults(r#"{"role":"admin","token_env":"TOKEN","store":"memory"}"#).is_empty());
+        assert!(faults(r#"{"role":"admin","token_env":"TOKEN"}"#).is_empty());
         assert_eq!(faults(r#"{"role":"admin"}"#), ["token_env: is required"]);
         let unset = faults(r#"{"role":"admin","token_env":"UNSET"}"#);
         assert!(unset[0].starts_with("token_env: \"UNSET\": this environment variable is not set"));
@@ -61,6 +58,6 @@ mod tests {
     #[test]
     fn what_is_for_a_watching_filter_is_unknown_to_an_admin() {
         let faults = faults(r#"{"role":"admin","token_env":"TOKEN","webhooks":[]}"#);
-        assert_eq!(faults, ["webhooks: unknown key; known here are role, token_env, store"]);
+        assert_eq!(faults, ["webhooks: unknown key; known here are role, token_env"]);
     }
 }

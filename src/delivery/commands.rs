@@ -22,20 +22,26 @@ pub fn retry(store: &mut impl Store, host: &impl Host, selection: &Selection) ->
     store.retry(host, selection)
 }
 
-/// Gives pushes of the failed cache up for good. How many.
+/// Gives pushes of the failed cache up for good. Which.
 pub fn abandon(
     store: &mut impl Store,
     host: &impl Host,
     metrics: &Metrics,
     selection: &Selection,
 ) -> Vec<Entry> {
-    let abandoned = store.abandon(host, selection);
-    for entry in &abandoned {
+    let given_up = store.abandon(host, selection);
+    abandoned(store, host, metrics, &given_up);
+    given_up
+}
+
+/// Tells history, log and metrics of pushes that were given up.
+pub fn abandoned(store: &mut impl Store, host: &impl Host, metrics: &Metrics, given_up: &[Entry]) {
+    for entry in given_up {
         let push = &entry.push;
         metrics.push(host, &push.webhook, PushResult::Abandoned);
         let (status, cause) = match &entry.state {
-            State::Waiting(_) => (None, Box::default()),
-            State::Counting(failure, _) | State::Failed(failure) => {
+            State::Waiting(_) | State::Ended { .. } => (None, Box::default()),
+            State::Counting(failure, _) | State::Failed(failure) | State::Parking(failure) => {
                 (failure.status, failure.cause.clone())
             }
         };
@@ -45,5 +51,4 @@ pub fn abandon(
         store.record(host, &record);
         log::info!("{}", record.log_line());
     }
-    abandoned
 }

@@ -76,6 +76,8 @@ pub struct Courier<S> {
     next_watch: Option<Duration>,
     /// When to look for notices that were held back.
     next_notices: Option<Duration>,
+    /// When the caller wants to be woken.
+    wake_by: Option<Duration>,
     is_leaving: bool,
     has_left: bool,
 }
@@ -116,6 +118,7 @@ impl<S: Store> Courier<S> {
             timer: None,
             next_watch: None,
             next_notices: None,
+            wake_by: None,
             is_leaving: false,
             has_left: false,
         }
@@ -124,6 +127,22 @@ impl<S: Store> Courier<S> {
     /// What the pushes are kept in.
     pub fn store(&mut self) -> &mut S {
         &mut self.store
+    }
+
+    /// A number that stands for all pushes until now, and the one up to which they are stored.
+    pub fn tickets(&self) -> (u64, u64) {
+        self.store.tickets()
+    }
+
+    /// Whether pushes cannot be stored at the moment.
+    pub fn is_store_down(&self) -> bool {
+        // Nobody else tells when what this owner gave up is stored.
+        self.has_left || self.store.is_down()
+    }
+
+    /// Asks to be woken by then, whatever else is to be done.
+    pub fn wake_by(&mut self, due: Option<Duration>) {
+        self.wake_by = due;
     }
 
     /// Whether nothing is to be sent, nothing in flight, and nothing to be looked after.
@@ -203,6 +222,9 @@ impl<S: Store> Courier<S> {
         if !self.is_leaving {
             self.send_due(host, now);
         }
+        if !self.has_left {
+            self.store.flush(host);
+        }
         self.set_timer(host, now);
     }
 
@@ -212,7 +234,7 @@ impl<S: Store> Courier<S> {
             && let Some(events) = self.store.woken(host)
         {
             self.handle(host, events);
-            self.metrics.totals(host, self.store.totals());
+            self.metrics.totals(host, &self.store.totals(host));
         }
     }
 
@@ -248,7 +270,7 @@ impl<S: Store> Courier<S> {
                 let oldest = waiting.chain(in_flight).min();
                 let events = self.store.watch(host, oldest);
                 self.handle(host, events);
-                self.metrics.totals(host, self.store.totals());
+                self.metrics.totals(host, &self.store.totals(host));
                 let is_watching = self.store.is_watching();
                 self.next_watch = is_watching.then(|| now.saturating_add(WATCH_PAUSE));
             }
@@ -339,7 +361,8 @@ impl<S: Store> Courier<S> {
         if self.store.is_watching() && self.next_watch.is_none() {
             self.next_watch = Some(now.saturating_add(WATCH_PAUSE));
         }
-        let due = sending.chain(self.next_watch).chain(self.next_notices).min();
+        let others = [self.next_watch, self.next_notices, self.store.due(), self.wake_by];
+        let due = sending.chain(others.into_iter().flatten()).min();
         if due != self.timer {
             self.timer = due;
             host.set_timer(due.map(|due| due.saturating_sub(now).max(BURST_PAUSE)));
@@ -348,5 +371,7 @@ impl<S: Store> Courier<S> {
 }
 
 const NO_ROOM: &str = "limits.memory_bytes is used up";
+
+const NO_ROOM_IN_REDIS: &str = "the failed cache is full: store.redis.max_failed";
 
 const NO_WEBHOOK: &str = "there is no webhook with this id any more";

@@ -1,6 +1,6 @@
 //! A stream context of the admin listener: one request, answered here.
 
-use crate::admin::{Admin, Answer, Handled, MAX_BODY_BYTES, Request};
+use crate::admin::{Admin, Answer, Handled, MAX_BODY_BYTES, Pending, Request};
 use crate::delivery::Probe;
 use crate::host::wasm::{Envoy, chunk, header, reply};
 use proxy_wasm::hostcalls;
@@ -13,32 +13,52 @@ pub(super) struct Desk {
     admin: Rc<RefCell<Admin>>,
     /// A request whose body is on its way.
     request: Option<Request>,
-    /// A test push whose answer is on its way.
-    probe: Option<Box<Probe>>,
+    /// What an answer is waited for.
+    waiting: Option<Waiting>,
+}
+
+enum Waiting {
+    /// A test push.
+    Probe(Box<Probe>),
+    /// The store was asked, for this request.
+    Store(Request, Box<Pending>),
 }
 
 impl Desk {
     pub(super) fn new(admin: Rc<RefCell<Admin>>) -> Self {
-        Desk { admin, request: None, probe: None }
+        Desk { admin, request: None, waiting: None }
     }
 
-    fn handle(&mut self, request: &Request) {
+    fn handle(&mut self, request: Request) {
         // None of Envoy's calls that this makes comes back here before it returns.
-        let handled = self.admin.borrow_mut().handle(&Envoy, request);
+        let handled = self.admin.borrow_mut().handle(&Envoy, &request);
+        self.handled(request, handled);
+    }
+
+    fn handled(&mut self, request: Request, handled: Handled) {
         match handled {
             Handled::Answered(answer) => send(&answer),
-            Handled::Sent(_, probe) => self.probe = Some(probe),
+            Handled::Sent(_, probe) => self.waiting = Some(Waiting::Probe(probe)),
+            Handled::Asked(_, pending) => self.waiting = Some(Waiting::Store(request, pending)),
         }
     }
 }
 
 impl Desk {
-    /// The reply to the test push is there.
+    /// The reply to what is waited for is there.
     pub(super) fn reply(&mut self, headers: usize) {
-        if let Some(probe) = self.probe.take() {
-            let probed = probe.hear(&Envoy, &reply(headers));
-            let answer = self.admin.borrow_mut().probed(&Envoy, &probed);
-            send(&answer);
+        let reply = reply(headers);
+        match self.waiting.take() {
+            Some(Waiting::Probe(probe)) => {
+                let probed = probe.hear(&Envoy, &reply);
+                let answer = self.admin.borrow_mut().probed(&Envoy, &probed);
+                send(&answer);
+            }
+            Some(Waiting::Store(request, pending)) => {
+                let handled = self.admin.borrow_mut().told(&Envoy, &request, pending, &reply);
+                self.handled(request, handled);
+            }
+            None => {}
         }
     }
 
@@ -57,7 +77,7 @@ impl Desk {
         let admitted = self.admin.borrow_mut().admit(&Envoy, &request);
         match admitted {
             Err(answer) => send(&answer),
-            Ok(()) if is_end => self.handle(&request),
+            Ok(()) if is_end => self.handle(request),
             Ok(()) => self.request = Some(request),
         }
         Action::Pause
@@ -71,7 +91,7 @@ impl Desk {
         } else if is_end && let Some(mut request) = self.request.take() {
             // Paused, so all of the body is there.
             request.body = chunk(BufferType::HttpRequestBody, size);
-            self.handle(&request);
+            self.handle(request);
         }
         Action::Pause
     }
@@ -79,7 +99,7 @@ impl Desk {
     pub(super) fn trailers(&mut self) -> Action {
         if let Some(mut request) = self.request.take() {
             request.body = chunk(BufferType::HttpRequestBody, MAX_BODY_BYTES);
-            self.handle(&request);
+            self.handle(request);
         }
         Action::Pause
     }

@@ -5,9 +5,18 @@ use crate::store::PushId;
 use std::cell::{Cell, RefCell};
 
 /// What a stream hands over when its call is over.
-///
-/// The id is that of the push which may come of it, as the access log has it.
-pub(super) type Finished = Result<(Captured, PushId), (Miss, Change)>;
+pub(super) enum Finished {
+    /// A call that was captured.
+    Captured {
+        call: Captured,
+        /// Of the push that may come of it, as the access log has it.
+        id: PushId,
+        /// The stream that waits for its pushes to be stored, if it does.
+        holds: Option<u32>,
+    },
+    /// One that was not.
+    Missed(Miss, Change),
+}
 
 /// Finished calls that the root has not read yet. Bounded by the budget that their bodies take
 /// from; each entry is one API call of this worker since its last wake.

@@ -1,7 +1,8 @@
 //! The root context: one per worker and configuration. It owns the pipeline.
 
 use super::desk::Desk;
-use super::inbox::Inbox;
+use super::holds::Holds;
+use super::inbox::{Finished, Inbox};
 use super::stream::Stream;
 use super::watch::Watch;
 use crate::admin::Admin;
@@ -11,6 +12,7 @@ use crate::host::wasm::{self, Envoy};
 use crate::host::{CalloutId, Host, QueueId};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::store::Ack;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
@@ -34,6 +36,7 @@ pub(super) struct Shared {
     pub(super) config: Rc<Config>,
     pub(super) budget: Rc<Budget>,
     pub(super) inbox: Inbox,
+    pub(super) holds: Holds,
     /// Wakes the root, on this worker only.
     queue: Option<QueueId>,
 }
@@ -49,8 +52,9 @@ impl Shared {
 }
 
 /// A root context, before and after it is configured.
-#[derive(Default)]
 pub(crate) struct Root {
+    /// This context.
+    id: u32,
     role: Role,
     /// The configuration was replaced; what is under way is brought to its end.
     is_leaving: bool,
@@ -78,14 +82,36 @@ impl Running {
         }
         for call in calls {
             match call {
-                Ok((captured, id)) => self.pipeline.captured(&Envoy, captured, id),
-                Err((miss, change)) => self.pipeline.missed(&Envoy, miss, change),
+                Finished::Captured { call, id, holds } => {
+                    self.pipeline.captured(&Envoy, call, id);
+                    if let Some(stream) = holds {
+                        let (ticket, _) = self.pipeline.tickets();
+                        self.shared.holds.hold(stream, ticket, Envoy.uptime());
+                    }
+                }
+                Finished::Missed(miss, change) => self.pipeline.missed(&Envoy, miss, change),
             }
+        }
+        self.pipeline.wake_by(self.shared.holds.due());
+    }
+
+    /// Lets responses go whose pushes are stored.
+    fn let_go(&mut self) {
+        if self.shared.holds.due().is_some() {
+            let ((_, stored), is_down) = (self.pipeline.tickets(), self.pipeline.is_store_down());
+            let unstored = self.shared.holds.let_go(stored, is_down, Envoy.uptime());
+            self.pipeline.not_stored_in_time(&Envoy, unstored);
+            self.pipeline.wake_by(self.shared.holds.due());
         }
     }
 }
 
 impl Root {
+    /// A context that is not configured yet.
+    pub(crate) fn new(id: u32) -> Self {
+        Root { id, role: Role::default(), is_leaving: false }
+    }
+
     fn running(&mut self) -> Option<&mut Running> {
         match &mut self.role {
             Role::Watch(running) => Some(running),
@@ -95,7 +121,11 @@ impl Root {
 
     /// Whether everything that was under way is over, or has another owner.
     fn has_left(&mut self) -> bool {
-        self.running().is_none_or(|running| running.pipeline.leave(&Envoy))
+        self.running().is_none_or(|running| {
+            let has_left = running.pipeline.leave(&Envoy);
+            running.let_go();
+            has_left
+        })
     }
 
     /// Brings to its end what a replaced configuration has under way.
@@ -115,6 +145,7 @@ impl Context for Root {
         let reply = wasm::reply(headers);
         if let Some(running) = self.running() {
             running.pipeline.reply(&Envoy, CalloutId(token), &reply);
+            running.let_go();
         }
         self.go_on_leaving();
     }
@@ -153,7 +184,7 @@ impl RootContext for Root {
         });
         match plugin {
             Ok((Plugin::Watch(config), json)) => {
-                self.role = Role::Watch(Box::new(watch(config, &json)))
+                self.role = Role::Watch(Box::new(watch(self.id, config, &json)))
             }
             Ok((Plugin::Admin(config), _)) => {
                 let admin = Admin::new(config, &namespace());
@@ -173,6 +204,7 @@ impl RootContext for Root {
         if let Some(running) = self.running() {
             running.read_inbox();
             running.pipeline.woken(&Envoy);
+            running.let_go();
         }
         self.go_on_leaving();
     }
@@ -181,15 +213,16 @@ impl RootContext for Root {
         Envoy.set_timer(None);
         if let Some(running) = self.running() {
             running.read_inbox();
+            running.let_go();
             running.pipeline.timer_fired(&Envoy);
         }
         self.go_on_leaving();
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         match &self.role {
             Role::Watch(running) => {
-                let watch = Watch::new(Rc::clone(&running.shared));
+                let watch = Watch::new(Rc::clone(&running.shared), id);
                 Some(Box::new(Stream::Watch(watch)))
             }
             Role::Admin(admin) => Some(Box::new(Stream::Desk(Desk::new(Rc::clone(admin))))),
@@ -203,15 +236,20 @@ impl RootContext for Root {
 }
 
 /// Begins to watch.
-fn watch(config: Config, json: &[u8]) -> Running {
+fn watch(root: u32, config: Config, json: &[u8]) -> Running {
     let config = Rc::new(config);
+    let ack_timeout = config.redis.as_ref().and_then(|redis| match redis.ack {
+        Ack::Async => None,
+        Ack::BeforeResponse(timeout) => Some(timeout),
+    });
     let mut pipeline = Pipeline::new(Rc::clone(&config), &Envoy, &namespace(), own_queue());
     pipeline.publish(&Envoy, json);
     let budget = Rc::clone(pipeline.budget());
     // There may be pushes of an owner that is gone. Nothing may be sent before this returns.
     Envoy.set_timer(Some(FIRST_LOOK));
-    let inbox = Inbox::default();
-    Running { shared: Rc::new(Shared { config, budget, inbox, queue: own_queue() }), pipeline }
+    let (inbox, holds) = (Inbox::default(), Holds::new(root, ack_timeout));
+    let shared = Rc::new(Shared { config, budget, inbox, holds, queue: own_queue() });
+    Running { shared, pipeline }
 }
 
 /// A shared queue of this root alone: of a queue that several have registered, only the last to

@@ -43,24 +43,24 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, is_end: bool) -> Action {
-        if let Stream::Watch(watch) = self {
-            watch.response_headers(is_end);
+        match self {
+            Stream::Watch(watch) => watch.response_headers(is_end),
+            Stream::Desk(_) => Action::Continue,
         }
-        Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, is_end: bool) -> Action {
-        if let Stream::Watch(watch) = self {
-            watch.response_body(size, is_end);
+        match self {
+            Stream::Watch(watch) => watch.response_body(size, is_end),
+            Stream::Desk(_) => Action::Continue,
         }
-        Action::Continue
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if let Stream::Watch(watch) = self {
-            watch.finish();
+        match self {
+            Stream::Watch(watch) => watch.finish(),
+            Stream::Desk(_) => Action::Continue,
         }
-        Action::Continue
     }
 
     fn on_log(&mut self) {

@@ -13,29 +13,37 @@ use std::rc::Rc;
 /// An API call. What is not watched has no exchange, and costs no more than that.
 pub(super) struct Watch {
     shared: Rc<Shared>,
+    /// This stream.
+    id: u32,
     exchange: Option<Exchange>,
 }
 
 impl Watch {
-    pub(super) fn new(shared: Rc<Shared>) -> Self {
-        Watch { shared, exchange: None }
+    pub(super) fn new(shared: Rc<Shared>, id: u32) -> Self {
+        Watch { shared, id, exchange: None }
     }
 
-    /// The response is complete. Envoy says so in one of three ways, or in none.
-    pub(super) fn finish(&mut self) {
+    /// The response is complete. Envoy says so in one of three ways, or in none. Its end is held
+    /// if its pushes are to be stored first.
+    pub(super) fn finish(&mut self) -> Action {
         let Some(exchange) = self.exchange.take() else {
-            return;
+            return Action::Continue;
         };
         let change = exchange.change();
         match exchange.finish(Envoy.now()) {
-            Ok(captured) => {
+            Ok(call) => {
                 let id = PushId::random(&Envoy);
-                show_in_access_log(captured.operation.change, &id);
-                self.hand_over(Ok((captured, id)));
+                show_in_access_log(call.operation.change, &id);
+                let holds = self.shared.holds.ack_timeout().map(|_| self.id);
+                self.hand_over(Finished::Captured { call, id, holds });
+                if holds.is_some() {
+                    return Action::Pause;
+                }
             }
-            Err(Some(miss)) => self.hand_over(Err((miss, change))),
+            Err(Some(miss)) => self.hand_over(Finished::Missed(miss, change)),
             Err(None) => {}
         }
+        Action::Continue
     }
 
     fn hand_over(&self, call: Finished) {
@@ -76,9 +84,9 @@ impl Watch {
         Action::Continue
     }
 
-    pub(super) fn response_headers(&mut self, is_end: bool) {
+    pub(super) fn response_headers(&mut self, is_end: bool) -> Action {
         let Some(exchange) = &mut self.exchange else {
-            return;
+            return Action::Continue;
         };
         let response = |name| header(MapType::HttpResponseHeaders, name);
         let status = response(":status");
@@ -88,32 +96,29 @@ impl Watch {
             is_local: is_local_reply(),
             is_encoded: coding.is_some_and(|coding| is_encoded(&coding)),
         });
-        if is_end {
-            self.finish();
-        }
+        if is_end { self.finish() } else { Action::Continue }
     }
 
-    pub(super) fn response_body(&mut self, size: usize, is_end: bool) {
+    pub(super) fn response_body(&mut self, size: usize, is_end: bool) -> Action {
         if let Some(exchange) = &mut self.exchange
             && size > 0
             && exchange.response().make_room(size)
         {
             exchange.response().append(chunk(BufferType::HttpResponseBody, size));
         }
-        if is_end {
-            self.finish();
-        }
+        if is_end { self.finish() } else { Action::Continue }
     }
 
     /// The stream is over.
     pub(super) fn over(&mut self) {
+        self.shared.holds.forget(self.id);
         // If none of the ends of a response was seen, it was cut off.
         let Some(exchange) = self.exchange.take() else {
             return;
         };
         let change = exchange.change();
         if let Some(miss) = exchange.abort() {
-            self.hand_over(Err((miss, change)));
+            self.hand_over(Finished::Missed(miss, change));
         }
     }
 }

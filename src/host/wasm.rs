@@ -54,6 +54,10 @@ impl Host for Envoy {
             })
     }
 
+    fn reply_body(&self, most: usize) -> Vec<u8> {
+        chunk(BufferType::HttpCallResponseBody, most)
+    }
+
     fn set_timer(&self, after: Option<Duration>) {
         // Envoy's timer repeats; whoever is woken by it stops it first. Zero stops it.
         let period = after.map_or(Duration::ZERO, |after| after.max(Duration::from_millis(1)));
@@ -124,11 +128,10 @@ pub fn reply(headers: usize) -> Reply {
         details: text("x-formhook-details").unwrap_or_default(),
         transport_failure: text("x-formhook-transport-failure").unwrap_or_default(),
     };
-    let excerpt = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, EXCERPT_BYTES);
     Reply::Answer(Answer {
         status: status.unwrap_or_default(),
         retry_after: text("retry-after").map(String::into_boxed_str),
-        excerpt: excerpt.ok().flatten().unwrap_or_default(),
+        excerpt: chunk(BufferType::HttpCallResponseBody, EXCERPT_BYTES),
         egress: text("x-formhook-flags").map(report),
     })
 }
@@ -138,7 +141,7 @@ pub fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
     hostcalls::get_map_value_bytes(map, name).ok().flatten()
 }
 
-/// The chunk of a body that is being handled.
+/// The chunk of a body that is being handled, or so many bytes of it.
 pub fn chunk(buffer: BufferType, size: usize) -> Vec<u8> {
     let bytes = hostcalls::get_buffer(buffer, 0, size).ok().flatten();
     bytes.unwrap_or_default()

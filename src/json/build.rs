@@ -18,6 +18,16 @@ impl Builder {
         self.0
     }
 
+    /// How many bytes the text has so far.
+    pub fn position(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Goes back to where the text was at this position.
+    pub fn go_back(&mut self, position: usize) {
+        self.0.truncate(position);
+    }
+
     /// The same as Rust text.
     pub fn into_text(self) -> String {
         // Only whole texts were put in.

@@ -62,6 +62,14 @@ pub enum State {
     Counting(Failure, Counting),
     /// It is in the failed cache.
     Failed(Failure),
+    /// It is to go to the failed cache that gateways share.
+    Parking(Failure),
+    /// It came to its end, and the store that gateways share has yet to know. Whether that ends
+    /// its webhook's failures.
+    Ended {
+        /// The target took it, and failures are counted in a row.
+        resets: bool,
+    },
 }
 
 impl State {
@@ -69,7 +77,10 @@ impl State {
     pub fn attempts(&self) -> u32 {
         match self {
             State::Waiting(progress) => progress.attempts,
-            State::Counting(failure, _) | State::Failed(failure) => failure.attempts,
+            State::Counting(failure, _) | State::Failed(failure) | State::Parking(failure) => {
+                failure.attempts
+            }
+            State::Ended { .. } => 0,
         }
     }
 }
@@ -96,6 +107,10 @@ impl Entry {
                 out.number(counting.limit.into()).byte(counting.total.into());
             }
             State::Failed(failure) => write_failure(out.byte(2), failure),
+            State::Parking(failure) => write_failure(out.byte(3), failure),
+            State::Ended { resets } => {
+                out.byte(4).byte((*resets).into());
+            }
         }
         let push = &self.push;
         out.text(push.id.as_str())
@@ -127,6 +142,8 @@ impl Entry {
                 Counting { limit: value.small()?, total: value.byte()? == 1 },
             ),
             2 => State::Failed(read_failure(&mut value)?),
+            3 => State::Parking(read_failure(&mut value)?),
+            4 => State::Ended { resets: value.byte()? == 1 },
             _ => return None,
         };
         let mut push = Push {
@@ -191,6 +208,8 @@ mod tests {
             State::Waiting(Progress { attempts: 3, due: UnixMillis(5) }),
             State::Counting(failure(None), Counting { limit: 100, total: true }),
             State::Failed(failure(Some(500))),
+            State::Parking(failure(Some(500))),
+            State::Ended { resets: true },
         ] {
             let entry = Entry { push: push(), state };
             assert_eq!(Entry::decode(&entry.encode()), Some(entry));

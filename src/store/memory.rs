@@ -8,11 +8,14 @@
 
 mod directory;
 mod failed;
+mod fleet;
 mod journal;
 mod lease;
 mod region;
 mod settings;
 mod webhooks;
+
+pub(super) use self::fleet::{Report, random_name, random_number};
 
 use self::directory::Directory;
 use self::lease::{Beat, Look, Seen, add_up};
@@ -23,7 +26,8 @@ use super::{
     Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Selection, Store, Totals,
 };
 use crate::history::Record;
-use crate::host::{Expected, Host, QueueId, UnixMillis, Version};
+use crate::host::{CalloutId, Expected, Host, QueueId, Reply, UnixMillis, Version};
+use std::time::Duration;
 
 /// Slots of a region.
 const SLOTS: u16 = 1024;
@@ -195,6 +199,16 @@ impl Memory {
 
     fn drop_region(&mut self, region: u16) {
         self.regions.remove(region);
+    }
+
+    /// The store did not do what it should.
+    pub(super) fn count_error(&mut self) {
+        self.errors = self.errors.saturating_add(1);
+    }
+
+    /// Has the courier hear of this.
+    pub(super) fn notice_event(&mut self, event: Event) {
+        self.noticed.push(event);
     }
 
     /// Whether an entry of this size is within the bounds.
@@ -511,8 +525,8 @@ impl Store for Memory {
         std::mem::take(&mut self.errors)
     }
 
-    fn totals(&self) -> &Totals {
-        &self.totals
+    fn totals(&self, _: &impl Host) -> Totals {
+        self.totals.clone()
     }
 
     fn survey(&self, host: &impl Host) -> Totals {
@@ -542,5 +556,23 @@ impl Store for Memory {
     fn next_sequence(&mut self) -> u64 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
+    }
+
+    fn flush(&mut self, _: &impl Host) {}
+
+    fn heard(&mut self, _: &impl Host, _: CalloutId, _: &Reply) -> bool {
+        false
+    }
+
+    fn due(&self) -> Option<Duration> {
+        None
+    }
+
+    fn tickets(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn is_down(&self) -> bool {
+        false
     }
 }

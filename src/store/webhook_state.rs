@@ -45,6 +45,8 @@ pub struct WebhookState {
     pub failures: u32,
     /// When notices went out.
     pub notices: Coalescer,
+    /// Grows with each change, where the state is shared with other gateways.
+    pub version: u64,
     /// Pushes that were charged for and may not be marked so yet.
     charged: Vec<Box<str>>,
 }
@@ -125,7 +127,7 @@ impl WebhookState {
     /// The binary form.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(VERSION);
-        out.number(self.failures.into());
+        out.number(self.failures.into()).number(self.version);
         match &self.disabled {
             None => out.byte(0),
             Some((at, cause)) => out.byte(1).number(at.0).text(cause),
@@ -141,7 +143,8 @@ impl WebhookState {
     /// Reads the binary form; `None` for what is none.
     pub(super) fn decode(value: &[u8]) -> Option<Self> {
         let mut value = Reader::new(value, VERSION)?;
-        let mut state = WebhookState { failures: value.small()?, ..WebhookState::default() };
+        let (failures, version) = (value.small()?, value.number()?);
+        let mut state = WebhookState { failures, version, ..WebhookState::default() };
         if value.byte()? == 1 {
             state.disabled = Some((UnixMillis(value.number()?), value.text()?.into()));
         }

@@ -49,6 +49,7 @@ impl Gateway {
         match self.admin.handle(&*self.host, &request) {
             Handled::Answered(answer) => Some(answer),
             Handled::Sent(..) => None,
+            Handled::Asked(..) => panic!("memory answers at once"),
         }
     }
 }

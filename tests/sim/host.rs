@@ -102,6 +102,8 @@ type Meanwhile = (MetricId, Box<dyn FnOnce()>);
 pub struct SimHost {
     pub process: Rc<Process>,
     pub sent: RefCell<Vec<Sent>>,
+    /// The body of the answer that is being handed over.
+    pub body: RefCell<Vec<u8>>,
     /// When the timer goes off, by uptime.
     pub timer: Cell<Option<u64>>,
     /// After so many more calls the VM crashes.
@@ -115,6 +117,7 @@ impl SimHost {
         SimHost {
             process: Rc::clone(process),
             sent: RefCell::default(),
+            body: RefCell::default(),
             timer: Cell::new(None),
             crashes_in: Cell::new(None),
             meanwhile: RefCell::default(),
@@ -175,6 +178,10 @@ impl Host for SimHost {
         });
         self.step();
         Ok(id)
+    }
+
+    fn reply_body(&self, most: usize) -> Vec<u8> {
+        self.body.borrow().iter().copied().take(most).collect()
     }
 
     fn set_timer(&self, after: Option<Duration>) {

@@ -17,6 +17,7 @@ impl<S: Store> Courier<S> {
     /// Hears what came back for a callout.
     pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
         let Some(attempt) = self.in_flight.remove(&id) else {
+            self.store.heard(host, id, reply);
             return;
         };
         let now = host.uptime();

@@ -2,7 +2,7 @@
 
 use super::super::lane::in_order;
 use super::super::{Purpose, Webhook};
-use super::{Courier, Ending, LONGEST_WAIT, Lane, NO_WEBHOOK, Quiet};
+use super::{Courier, Ending, LONGEST_WAIT, Lane, NO_ROOM_IN_REDIS, NO_WEBHOOK, Quiet};
 use crate::history::Outcome;
 use crate::host::Host;
 use crate::metrics::{Metrics, PushResult};
@@ -49,6 +49,10 @@ impl<S: Store> Courier<S> {
                     }
                 }
                 Event::Changed(changed) => self.tell(host, &changed),
+                Event::Dropped(entry) => {
+                    self.dropped(host, &entry, NO_ROOM_IN_REDIS);
+                    self.tell_of_lost(host, &entry);
+                }
                 Event::Adopted(adopted) => {
                     let order = in_order(adopted.iter().map(|one| one.entry.push.sequence));
                     let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();
@@ -78,6 +82,16 @@ impl<S: Store> Courier<S> {
             (Some(position), State::Counting(failure, _)) => {
                 if let Some(loaded) = self.store.load(host, place) {
                     self.charge(host, position, loaded, failure, None);
+                }
+            }
+            (Some(_), State::Parking(failure)) => {
+                if let Some(loaded) = self.store.load(host, place) {
+                    let _ = self.store.park(host, loaded, failure);
+                }
+            }
+            (Some(_), State::Ended { .. }) => {
+                if let Some(loaded) = self.store.load(host, place) {
+                    let _ = self.store.finish(host, loaded);
                 }
             }
             (Some(_), State::Failed(_)) => {}

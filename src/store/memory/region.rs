@@ -102,6 +102,12 @@ impl Region {
         self.waiting > 0
     }
 
+    /// The slots with something to do.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = u16> {
+        let slots = self.slots.iter().zip(0..);
+        slots.filter(|(slot, _)| matches!(slot, Slot::Waiting { .. })).map(|(_, number)| number)
+    }
+
     pub(super) fn is_waiting(&self, slot: u16) -> bool {
         matches!(self.slots.get(usize::from(slot)), Some(Slot::Waiting { .. }))
     }

@@ -54,11 +54,11 @@ impl Memory {
         format!("{}/c", self.prefix)
     }
 
-    fn additions_key(&self) -> String {
+    pub(super) fn additions_key(&self) -> String {
         format!("{}/a", self.prefix)
     }
 
-    fn mark_key(&self) -> String {
+    pub(super) fn mark_key(&self) -> String {
         format!("{}/am", self.prefix)
     }
 }

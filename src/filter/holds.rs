@@ -1,0 +1,80 @@
+//! Responses whose end is held until their pushes are stored.
+
+use proxy_wasm::hostcalls;
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// A stream that is held.
+struct Held {
+    stream: u32,
+    /// What has to be stored.
+    ticket: u64,
+    /// When it is let go in any case, by uptime.
+    until: Duration,
+}
+
+/// The streams of a worker that are held. Bounded by its open API calls.
+pub(super) struct Holds {
+    /// The root context.
+    root: u32,
+    /// How long a stream is held at most; `None` if none is.
+    timeout: Option<Duration>,
+    held: RefCell<Vec<Held>>,
+}
+
+impl Holds {
+    pub(super) fn new(root: u32, timeout: Option<Duration>) -> Self {
+        Holds { root, timeout, held: RefCell::default() }
+    }
+
+    pub(super) fn ack_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Holds a stream until what this ticket stands for is stored.
+    pub(super) fn hold(&self, stream: u32, ticket: u64, now: Duration) {
+        let until = now.saturating_add(self.timeout.unwrap_or_default());
+        self.held.borrow_mut().push(Held { stream, ticket, until });
+    }
+
+    /// The stream is over.
+    pub(super) fn forget(&self, stream: u32) {
+        if self.timeout.is_some() {
+            self.held.borrow_mut().retain(|held| held.stream != stream);
+        }
+    }
+
+    /// When the next one has to be let go.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.held.borrow().iter().map(|held| held.until).min()
+    }
+
+    /// Lets go what is stored and what was held for too long, or all if nothing can be stored.
+    /// How many went without being stored.
+    pub(super) fn let_go(&self, stored: u64, is_down: bool, now: Duration) -> u32 {
+        let mut unstored: u32 = 0;
+        let mut free = Vec::new();
+        self.held.borrow_mut().retain(|held| {
+            let is_stored = held.ticket <= stored;
+            let goes = is_stored || is_down || held.until <= now;
+            if goes {
+                unstored = unstored.saturating_add(u32::from(!is_stored));
+                free.push(held.stream);
+            }
+            !goes
+        });
+        for stream in &free {
+            self.resume(*stream);
+        }
+        unstored
+    }
+
+    /// Has a stream go on that was held, from the root's callback.
+    pub(super) fn resume(&self, stream: u32) {
+        // Without the first, the second would be for another context.
+        if hostcalls::set_effective_context(stream).is_ok() {
+            let _ = hostcalls::resume_http_response();
+            let _ = hostcalls::set_effective_context(self.root);
+        }
+    }
+}

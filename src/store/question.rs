@@ -1,0 +1,422 @@
+//! What an admin asks of the store, and tells it.
+//!
+//! Memory answers at once. Redis is asked by a callout: whoever asks gets [`Asked`], sends the
+//! [`Question`], and asks the same again once its answer is there.
+
+use super::entry::Entry;
+use super::memory::random_number;
+use super::redis::{Exchange, Heard, Sought, learn_additions, records, report};
+use super::{Additions, Loaded, Place, RedisSettings, Selection, Store, Tiers};
+use crate::history::{Query, Record, Show};
+use crate::host::{CalloutId, Host, Reply};
+use crate::json::{Builder, Document, Value};
+use std::rc::Rc;
+
+/// How many pushes one command retries or gives up in Redis, which does nothing else meanwhile.
+const AT_ONCE: u64 = 1000;
+
+/// How many records Redis looks at for one page.
+const LOOKS: u64 = 10_000;
+
+/// The answer is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked;
+
+/// What Redis is asked.
+#[derive(Debug)]
+pub struct Question {
+    exchange: Exchange,
+    /// The first operation.
+    op: String,
+    /// Additions that are set, and their mark.
+    set: Option<(u64, Additions)>,
+}
+
+/// What became of a question.
+#[derive(Debug)]
+pub enum Turn {
+    /// It is asked again, under this id.
+    Again(CalloutId),
+    /// It is answered. [`Tiers::answered`] takes it.
+    Answered(String),
+    /// It is not, and why.
+    Failed(String),
+}
+
+impl Question {
+    /// Sends it.
+    ///
+    /// # Errors
+    /// Why it could not be sent, in words.
+    pub fn send(&mut self, host: &impl Host) -> Result<CalloutId, String> {
+        self.exchange.send(host)
+    }
+
+    /// Hears a reply. To be called while the host hands it over.
+    pub fn hear(&mut self, host: &impl Host, reply: &Reply) -> Turn {
+        match self.exchange.hear(host, reply) {
+            Heard::Answer(answer) => Turn::Answered(answer),
+            Heard::Failed(words) => Turn::Failed(words),
+            Heard::Again => self.send(host).map_or_else(Turn::Failed, Turn::Again),
+        }
+    }
+}
+
+/// A question that is being put, and an answer that was given.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    ops: Vec<String>,
+    set: Option<(u64, Additions)>,
+    answer: Option<(String, String)>,
+}
+
+/// A page of the history: references and records, and where to go on.
+pub(super) type HistoryPage = (Vec<(Box<str>, Record)>, Option<Box<str>>);
+
+/// A page of the failed cache, and where to go on.
+pub(super) type FailedPage = (Vec<Entry>, Option<Box<str>>);
+
+fn op(name: &str) -> Builder {
+    let mut json = Builder::new();
+    json.open(b'[').text(name);
+    json
+}
+
+impl Tiers {
+    /// The question that has to be sent before [`Asked`] can become an answer, or before what was
+    /// said to be changed is changed.
+    pub fn take_question(&mut self, settings: &Rc<RedisSettings>) -> Option<Question> {
+        let ops = std::mem::take(&mut self.desk.ops);
+        let set = self.desk.set.take();
+        let op = ops.first()?.clone();
+        let exchange = Exchange::of_ops(settings, &ops);
+        Some(Question { exchange, op, set })
+    }
+
+    /// Takes the answer to a question. True if the same request has to be handled again, with the
+    /// answer or because the additions were changed meanwhile.
+    ///
+    /// # Errors
+    /// Redis could not do it, and why.
+    pub fn answered(
+        &mut self,
+        host: &impl Host,
+        question: Question,
+        answer: &str,
+    ) -> Result<bool, String> {
+        let document = Document::parse(answer.as_bytes()).map_err(|error| error.to_string())?;
+        let result = document.root().get("results").and_then(|results| results.items().next());
+        let result = result.ok_or("its answer has no result")?;
+        if let Some(error) = result.as_str().filter(|text| text.starts_with("error")) {
+            return Err(error.into_owned());
+        }
+        let Some((mark, additions)) = question.set else {
+            self.desk.answer = Some((question.op, result.raw().to_owned()));
+            return Ok(true);
+        };
+        let mut items = result.items();
+        match (items.next(), items.next()) {
+            (Some(mark), Some(additions)) => {
+                learn_additions(host, &mut self.near, mark, additions);
+                Ok(true)
+            }
+            _ => {
+                self.near.set_additions(host, mark, &additions);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Forgets an answer that nobody asked for.
+    pub fn forget_answer(&mut self) {
+        self.desk.answer = None;
+    }
+
+    /// Whether state is shared with other gateways and outlasts this one.
+    pub fn is_shared(&self) -> bool {
+        self.far.is_some()
+    }
+
+    fn ask(&mut self, mut op: Builder) -> Result<String, Asked> {
+        op.close(b']');
+        let op = op.into_text();
+        match self.desk.answer.take() {
+            Some((asked, answer)) if asked == op => Ok(answer),
+            _ => {
+                self.desk.ops.push(op);
+                Err(Asked)
+            }
+        }
+    }
+
+    /// A page of the history. `cursor` is what the page before said.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn history_page(
+        &mut self,
+        host: &impl Host,
+        query: &Query,
+        cursor: Option<&str>,
+    ) -> Result<HistoryPage, Asked> {
+        if self.far.is_none() {
+            let query =
+                Query { before: cursor.and_then(|text| text.parse().ok()), ..query.clone() };
+            let Some((newest, oldest)) = self.near.history_bounds(host) else {
+                return Ok(HistoryPage::default());
+            };
+            let page = query.page(newest, oldest, |number| self.near.history(host, number));
+            let records = page.records.into_iter();
+            let records = records.map(|(number, record)| (number.to_string().into(), record));
+            let next = page.next.map(|next| next.to_string().into());
+            return Ok((records.collect(), next));
+        }
+        let mut op = op("history");
+        op.maybe(query.webhook.as_deref()).text(match query.outcome {
+            None => "",
+            Some(Show::Success) => "s",
+            Some(Show::Failure) => "f",
+        });
+        let name = |name: &Option<Box<str>>| name.as_deref().unwrap_or_default().to_owned();
+        let names = [&query.op, &query.app_id, &query.entry_id, &query.record_id].map(name);
+        Sought::new(names.each_ref().map(String::as_str)).write(&mut op);
+        op.number(query.from.map_or(0, |from| from.0)).number(query.to.map_or(0, |to| to.0));
+        op.text(cursor.unwrap_or_default()).number(query.limit as u64).number(LOOKS);
+        let answer = self.ask(op)?;
+        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
+        let mut items = document.root().items();
+        let found = items.next().map(records).unwrap_or_default();
+        Ok((found, items.next().and_then(cursor_of)))
+    }
+
+    /// A record of the history, by its reference.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn history_record(
+        &mut self,
+        host: &impl Host,
+        reference: &str,
+    ) -> Result<Option<Record>, Asked> {
+        if self.far.is_none() {
+            return Ok(reference.parse().ok().and_then(|number| {
+                let (newest, oldest) = self.near.history_bounds(host)?;
+                let record = self.near.history(host, number)?;
+                (oldest..=newest).contains(&number).then_some(record)
+            }));
+        }
+        if !is_reference(reference) {
+            return Ok(None);
+        }
+        let mut op = op("history_one");
+        op.text(reference);
+        let answer = self.ask(op)?;
+        Ok(string(&answer).and_then(|text| Record::decode(text.as_bytes())))
+    }
+
+    /// Whether a text may be the cursor of a page of the history.
+    pub fn is_history_cursor(&self, text: &str) -> bool {
+        if self.far.is_some() { is_reference(text) } else { text.parse::<u64>().is_ok() }
+    }
+
+    /// A page of the failed cache, of all webhooks or of one. `places` is how much of it is
+    /// looked at.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn failed_page(
+        &mut self,
+        host: &impl Host,
+        webhook: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+        places: usize,
+    ) -> Result<FailedPage, Asked> {
+        let mut entries = Vec::new();
+        if self.far.is_none() {
+            let from = cursor.and_then(Place::parse);
+            let wants = |entry: &Entry| webhook.is_none_or(|id| *entry.push.webhook == *id);
+            let next = self.near.failed_from(host, from, places, &mut |loaded| {
+                let is_wanted = wants(&loaded.entry);
+                let is_over = is_wanted && entries.len() >= limit;
+                if is_wanted && !is_over {
+                    entries.push(loaded.entry);
+                }
+                !is_over
+            });
+            return Ok((entries, next.map(|place| place.to_string().into())));
+        }
+        let mut op = op("failed");
+        op.maybe(webhook).text(cursor.unwrap_or_default()).number(limit as u64);
+        let answer = self.ask(op)?;
+        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
+        let mut items = document.root().items();
+        for push in items.next().iter().flat_map(Value::items) {
+            let text = push.as_str().unwrap_or_default();
+            entries.extend(Entry::decode(text.as_bytes()));
+        }
+        Ok((entries, items.next().and_then(cursor_of)))
+    }
+
+    /// Whether a text may be the cursor of a page of the failed cache.
+    pub fn is_failed_cursor(&self, text: &str) -> bool {
+        self.far.is_some() || Place::parse(text).is_some()
+    }
+
+    /// A push of the failed cache.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn failed_push(&mut self, host: &impl Host, id: &str) -> Result<Option<Entry>, Asked> {
+        if self.far.is_none() {
+            let mut found: Option<Loaded> = None;
+            self.near.failed(host, &mut |loaded| {
+                let is_it = loaded.entry.push.id.as_str() == id;
+                if is_it {
+                    found = Some(loaded);
+                }
+                !is_it
+            });
+            return Ok(found.map(|loaded| loaded.entry));
+        }
+        let mut op = op("failed_one");
+        op.text(id);
+        let answer = self.ask(op)?;
+        Ok(string(&answer).and_then(|text| Entry::decode(text.as_bytes())))
+    }
+
+    /// Has pushes of the failed cache tried again. How many, and whether more are left.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn retry_failed(
+        &mut self,
+        host: &impl Host,
+        selection: &Selection,
+    ) -> Result<(usize, bool), Asked> {
+        if self.far.is_none() {
+            return Ok((self.near.retry(host, selection), false));
+        }
+        let mut op = op("retry");
+        write_selection(&mut op, selection);
+        let answer = self.ask(op)?;
+        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
+        let mut items = document.root().items();
+        let mut number = || items.next().and_then(|item| item.raw().parse::<usize>().ok());
+        Ok((number().unwrap_or(0), number() == Some(1)))
+    }
+
+    /// Takes pushes out of the failed cache for good. What they were, and whether more are left.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn abandon_failed(
+        &mut self,
+        host: &impl Host,
+        selection: &Selection,
+    ) -> Result<(Vec<Entry>, bool), Asked> {
+        if self.far.is_none() {
+            return Ok((self.near.abandon(host, selection), false));
+        }
+        let mut op = op("abandon");
+        write_selection(&mut op, selection);
+        let answer = self.ask(op)?;
+        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
+        let mut items = document.root().items();
+        let mut entries = Vec::new();
+        for push in items.next().iter().flat_map(Value::items) {
+            entries.extend(Entry::decode(push.as_str().unwrap_or_default().as_bytes()));
+        }
+        Ok((entries, items.next().is_some_and(|more| more.raw() == "1")))
+    }
+
+    /// Enables a webhook and counts its failures anew. Whether it was disabled.
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn restart_webhook(&mut self, host: &impl Host, id: &str) -> Result<bool, Asked> {
+        if self.far.is_none() {
+            return Ok(self.near.restart(host, id));
+        }
+        let mut op = op("restart");
+        op.text(id);
+        let answer = self.ask(op)?;
+        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
+        if let Some(report) = report(document.root()) {
+            self.near.learn(host, id, &report, false);
+        }
+        Ok(document.root().items().nth(5).is_some_and(|was| was.raw() == "1"))
+    }
+
+    /// Has a webhook that is being set begin without failures.
+    pub fn begin_anew(&mut self, host: &impl Host, id: &str) {
+        self.near.restart(host, id);
+        if self.far.is_some() {
+            let mut op = op("restart");
+            op.text(id).close(b']');
+            self.desk.ops.push(op.into_text());
+        }
+    }
+
+    /// Changes the additions, atomically; an error of `change`, which may be called several times,
+    /// leaves everything as it is. With Redis they are changed when [`Tiers::answered`] says so.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn set<E>(
+        &mut self,
+        host: &impl Host,
+        mut change: impl FnMut(&mut Additions) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.far.is_none() {
+            return self.near.update_additions(host, change);
+        }
+        let before = self.near.additions_mark(host);
+        let mut additions = self.near.additions(host);
+        change(&mut additions)?;
+        let mark = random_number(host);
+        let mut op = op("set_additions");
+        op.text(&mark_text(before)).text(&mark_text(mark));
+        op.text(&String::from_utf8_lossy(&additions.encode())).close(b']');
+        self.desk.ops.insert(0, op.into_text());
+        self.desk.set = Some((mark, additions));
+        Ok(())
+    }
+}
+
+/// A mark as Redis keeps it; there is none before anything was set.
+pub(super) fn mark_text(mark: u64) -> String {
+    if mark == 0 { String::new() } else { mark.to_string() }
+}
+
+fn write_selection(op: &mut Builder, selection: &Selection) {
+    match selection {
+        Selection::Ids(ids) => {
+            op.open(b'[');
+            ids.iter().for_each(|id| {
+                op.text(id);
+            });
+            op.close(b']').maybe(None);
+        }
+        Selection::Webhook(webhook) => {
+            op.maybe(None).text(webhook);
+        }
+    }
+    op.number(AT_ONCE);
+}
+
+fn string(answer: &str) -> Option<String> {
+    let document = Document::parse(answer.as_bytes()).ok()?;
+    Some(document.root().as_str()?.into_owned())
+}
+
+fn cursor_of(value: Value<'_>) -> Option<Box<str>> {
+    let text = value.as_str()?;
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// Whether a text may name an entry of a stream, such as `1700000000000-0`.
+fn is_reference(text: &str) -> bool {
+    let is_number = |part: &str| part.parse::<u64>().is_ok();
+    text.split_once('-').is_some_and(|(time, number)| is_number(time) && is_number(number))
+}

@@ -1,0 +1,273 @@
+//! Redis behind the gateway's memory: durable, and one for all gateways of a namespace.
+//!
+//! Memory is what is worked with; here it is told to Redis, in batches, what its places hold. A
+//! place that changed is marked, and what goes into the next batch is what it holds then: a push
+//! that was delivered meanwhile need not be stored first. One batch is under way at a time, so
+//! whatever happens while it is makes up the next one. A batch that is not answered comes again
+//! as it was; `script.lua` does it once.
+//!
+//! | Key, behind `{namespace}:` | What |
+//! |---|---|
+//! | `waiting:<gateway>` | hash: a gateway's pushes that are to be sent; of no gateway, those to be claimed |
+//! | `gateways`, `dead`, `orphaned` | the ends of leases; whose lease was over; whose pushes can be claimed |
+//! | `failed`, `failed_index…`, `failed_count`, `failed_bytes` | the failed cache |
+//! | `webhook:<id>`, `webhooks`, `version`, `notices` | failures, disabled, and when people were told |
+//! | `additions`, `additions_mark` | what an admin set |
+//! | `history`, `history:…`, `recorded` | streams: records, and what they are found by |
+//! | `session:<id>` | the last batch of a worker and its answer |
+
+mod batch;
+mod exchange;
+mod settle;
+mod wire;
+
+pub(super) use batch::Order;
+pub(super) use exchange::{Exchange, Heard, Sought, records};
+pub(super) use settle::{learn_additions, report};
+pub use wire::{Ack, Protocol, RedisSettings};
+
+use self::batch::Batch;
+use super::memory::random_name;
+use super::{Loaded, Memory, Place};
+use crate::host::{CalloutId, Host, Reply};
+use std::collections::{HashSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A gateway that was silent for so long is dead to the others.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How often a gateway asks what is new.
+const POLL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Who has not heard of Redis for so long cannot tell which others have.
+const GAP: Duration = Duration::from_secs(4);
+
+/// How long to wait after a failure: this, doubled each time, up to that.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What one owner has to tell Redis.
+#[derive(Debug)]
+pub(super) struct Redis {
+    settings: Rc<RedisSettings>,
+    /// The gateway's name as of the last batch.
+    gateway: String,
+    session: String,
+    number: u64,
+    /// Places that changed, each with its ticket.
+    marked: VecDeque<(Place, u64)>,
+    is_marked: HashSet<Place>,
+    /// The last ticket.
+    ticket: u64,
+    /// Places that Redis knows.
+    known: HashSet<Place>,
+    /// What is to be told beside places.
+    orders: VecDeque<Order>,
+    /// Webhooks whose failures ended with a push that Redis need not know.
+    resets: Vec<Box<str>>,
+    /// What is under way, or to be sent again.
+    batch: Option<Batch>,
+    sent: Option<CalloutId>,
+    failures: u32,
+    paused_until: Duration,
+    next_poll: Duration,
+    /// More records or pushes are waiting than went into the last batch.
+    has_more: bool,
+    /// The version of what is known of webhooks.
+    version: u64,
+    /// Since when Redis has answered without a gap, and when it last did.
+    contact: Option<(Duration, Duration)>,
+    /// A record that is missing, and since when: it may be about to be written.
+    hole: Option<(u64, Duration)>,
+}
+
+impl Redis {
+    pub(super) fn new(settings: Rc<RedisSettings>) -> Self {
+        Redis {
+            settings,
+            gateway: String::new(),
+            session: String::new(),
+            number: 0,
+            marked: VecDeque::new(),
+            is_marked: HashSet::new(),
+            ticket: 0,
+            known: HashSet::new(),
+            orders: VecDeque::new(),
+            resets: Vec::new(),
+            batch: None,
+            sent: None,
+            failures: 0,
+            paused_until: Duration::ZERO,
+            next_poll: Duration::ZERO,
+            has_more: false,
+            version: 0,
+            contact: None,
+            hole: None,
+        }
+    }
+
+    /// A place has something to be told.
+    pub(super) fn mark(&mut self, place: Place) {
+        if self.is_marked.insert(place) {
+            self.ticket = self.ticket.saturating_add(1);
+            self.marked.push_back((place, self.ticket));
+        }
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.orders.push_back(order);
+    }
+
+    /// A push in a row was delivered that Redis need not know.
+    pub(super) fn reset(&mut self, webhook: &str) {
+        if !self.resets.iter().any(|known| **known == *webhook) {
+            self.resets.push(webhook.into());
+        }
+    }
+
+    /// Whether Redis knows of a place, or may.
+    pub(super) fn may_know(&self, place: Place) -> bool {
+        self.known.contains(&place) || self.batch.as_ref().is_some_and(|batch| batch.has(place))
+    }
+
+    /// Nothing in this region is ours any more.
+    pub(super) fn lose_region(&mut self, region: u16) {
+        self.known.retain(|place| place.region != region);
+    }
+
+    /// What was marked last, and up to where all is stored.
+    pub(super) fn tickets(&self) -> (u64, u64) {
+        let of_batch = self.batch.as_ref().and_then(Batch::first_ticket);
+        let first = of_batch.or(self.marked.front().map(|(_, ticket)| *ticket));
+        (self.ticket, first.map_or(self.ticket, |first| first.saturating_sub(1)))
+    }
+
+    /// Whether Redis did not answer when it was last asked.
+    pub(super) fn is_down(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// When there will be something to send.
+    pub(super) fn due(&self) -> Option<Duration> {
+        if self.sent.is_some() {
+            return None;
+        }
+        let is_waiting = self.batch.is_some()
+            || self.has_more
+            || !(self.marked.is_empty() && self.orders.is_empty() && self.resets.is_empty());
+        Some(if is_waiting { self.paused_until } else { self.next_poll.max(self.paused_until) })
+    }
+
+    /// Sends what there is to tell, if nothing is under way.
+    pub(super) fn flush(&mut self, host: &impl Host, near: &mut Memory) {
+        let now = host.uptime();
+        if self.sent.is_some() || now < self.paused_until {
+            return;
+        }
+        if self.batch.is_none() {
+            self.meet(host, near);
+            self.batch = self.compose(host, near, now);
+        }
+        let Some(batch) = &self.batch else { return };
+        match batch.exchange.send(host) {
+            Ok(id) => self.sent = Some(id),
+            Err(words) => self.failed(near, now, &words),
+        }
+    }
+
+    /// Hears a reply. False if it is for somebody else.
+    pub(super) fn heard(
+        &mut self,
+        host: &impl Host,
+        near: &mut Memory,
+        id: CalloutId,
+        reply: &Reply,
+    ) -> bool {
+        if self.sent != Some(id) {
+            return false;
+        }
+        self.sent = None;
+        let now = host.uptime();
+        let Some(mut batch) = self.batch.take() else { return true };
+        match batch.exchange.hear(host, reply) {
+            Heard::Answer(answer) => {
+                if self.settle(host, near, batch, &answer) {
+                    self.answered(now);
+                } else {
+                    self.failed(near, now, "its answer cannot be understood");
+                }
+            }
+            Heard::Again => self.batch = Some(batch),
+            Heard::Failed(words) => {
+                self.batch = Some(batch);
+                self.failed(near, now, &words);
+            }
+        }
+        true
+    }
+
+    fn answered(&mut self, now: Duration) {
+        if self.failures > 0 {
+            log::info!("the store answers again, after {} failures", self.failures);
+        }
+        self.failures = 0;
+        self.contact = Some(match self.contact {
+            Some((since, last)) if now.saturating_sub(last) < GAP => (since, now),
+            _ => (now, now),
+        });
+    }
+
+    fn failed(&mut self, near: &mut Memory, now: Duration, words: &str) {
+        self.failures = self.failures.saturating_add(1);
+        near.count_error();
+        if self.failures.is_power_of_two() {
+            log::error!(
+                "the store does not answer ({} in a row): {words}; pushes go on from memory",
+                self.failures
+            );
+        }
+        let doubled = 2u32.saturating_pow(self.failures.saturating_sub(1));
+        let pause = FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
+        self.paused_until = now.saturating_add(pause);
+    }
+
+    /// Whether the leases of others can be judged: a living gateway has renewed its own if Redis
+    /// was there to do so.
+    fn may_reap(&self, now: Duration) -> bool {
+        self.contact.is_some_and(|(since, last)| {
+            now.saturating_sub(last) < GAP && last.saturating_sub(since) > LEASE
+        })
+    }
+
+    /// Learns by which name this gateway goes now.
+    fn meet(&mut self, host: &impl Host, near: &mut Memory) {
+        let gateway = near.gateway(host);
+        if gateway == self.gateway {
+            return;
+        }
+        if !self.gateway.is_empty() {
+            log::error!("other gateways took this one for dead, and have its pushes");
+            for place in std::mem::take(&mut self.known) {
+                if let Some(Loaded { version, .. }) = near.at(host, place) {
+                    near.release(host, place, version);
+                }
+            }
+            self.begin(host);
+        }
+        self.gateway = gateway;
+    }
+
+    /// Begins a session.
+    fn begin(&mut self, host: &impl Host) {
+        (self.session, self.number) = (random_name(host), 0);
+    }
+
+    /// Tells everything again: Redis has lost it.
+    fn tell_all(&mut self, host: &impl Host, near: &Memory) {
+        self.begin(host);
+        self.known.clear();
+        self.version = 0;
+        near.places().into_iter().for_each(|place| self.mark(place));
+    }
+}

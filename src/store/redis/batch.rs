@@ -1,0 +1,259 @@
+//! What goes into a batch.
+
+use super::super::entry::{Entry, Failure, State};
+use super::super::question::mark_text;
+use super::super::{Loaded, Memory, NoticeKind, Place, Store as _};
+use super::exchange::{self, Exchange, Sought};
+use super::{POLL_PAUSE, Redis};
+use crate::history::{Outcome, Record};
+use crate::host::{Host, Version};
+use crate::json::Builder;
+use std::time::Duration;
+
+/// How much goes into a batch. Redis does nothing else while it does one.
+const OPS_AT_ONCE: usize = 256;
+const BYTES_AT_ONCE: usize = 512 * 1024;
+const RECORDS_AT_ONCE: u64 = 200;
+
+/// How many pushes are claimed at once, and how many bytes of them.
+const CLAIMS_AT_ONCE: u64 = 100;
+const CLAIMED_BYTES: usize = 512 * 1024;
+
+/// How long a record that has a number may take to be written.
+const HOLE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A batch, as it was or is to be sent.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) exchange: Exchange,
+    pub(super) parts: Vec<Part>,
+    first_ticket: Option<u64>,
+}
+
+impl Batch {
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Place(known, ..) if *known == place))
+    }
+
+    pub(super) fn first_ticket(&self) -> Option<u64> {
+        self.first_ticket
+    }
+}
+
+/// What an operation was for.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// A place as it was in this version.
+    Place(Place, Version, Step),
+    Order(Order),
+    /// All records before this number.
+    Records(u64),
+    Poll,
+    Claim,
+}
+
+/// What became of a push at a place.
+#[derive(Debug)]
+pub(super) enum Step {
+    Put,
+    Done { webhook: Box<str> },
+    Park,
+    Fail { webhook: Box<str>, push: Box<str>, cause: Box<str> },
+}
+
+/// What is told beside places.
+#[derive(Clone, Debug)]
+pub(in super::super) enum Order {
+    /// A push in a row was delivered.
+    Reset(Box<str>),
+    /// A target is gone for good.
+    Disable { webhook: Box<str>, push: Box<str>, cause: Box<str> },
+    /// People have to be told.
+    Notice { webhook: Box<str>, kind: NoticeKind, push: Box<str>, cause: Box<str> },
+    /// A claimed push for which there is no room.
+    Unclaim(Box<str>),
+    /// A claimed push that cannot be read.
+    Discard(Box<str>),
+}
+
+/// Begins an operation.
+fn op<'j>(json: &'j mut Builder, name: &str) -> &'j mut Builder {
+    json.open(b'[').text(name)
+}
+
+impl Redis {
+    /// All that there is to tell, as far as it fits; `None` if there is nothing.
+    pub(super) fn compose(
+        &mut self,
+        host: &impl Host,
+        near: &mut Memory,
+        now: Duration,
+    ) -> Option<Batch> {
+        let mut json = Builder::new();
+        json.open(b'[');
+        let mut parts = Vec::new();
+        let resets = std::mem::take(&mut self.resets).into_iter().map(Order::Reset);
+        self.orders.extend(resets);
+        while parts.len() < OPS_AT_ONCE
+            && let Some(order) = self.orders.pop_front()
+        {
+            write_order(&mut json, &order);
+            parts.push(Part::Order(order));
+        }
+        let mut first_ticket = None;
+        while parts.len() < OPS_AT_ONCE
+            && let Some((place, ticket)) = self.marked.front().copied()
+        {
+            if let Some(loaded) = near.at(host, place) {
+                let is_known = self.known.contains(&place);
+                let before = json.position();
+                if let Some(part) = write_place(&mut json, loaded, is_known) {
+                    if json.position() > BYTES_AT_ONCE && !parts.is_empty() {
+                        json.go_back(before);
+                        break;
+                    }
+                    parts.push(part);
+                    first_ticket = first_ticket.or(Some(ticket));
+                }
+            }
+            self.marked.pop_front();
+            self.is_marked.remove(&place);
+        }
+        self.has_more = false;
+        let polls = now >= self.next_poll;
+        if (polls || !parts.is_empty()) && near.speaks(host) {
+            if polls {
+                let mark = near.additions_mark(host);
+                op(&mut json, "poll").number(self.version).text(&mark_text(mark)).close(b']');
+                parts.push(Part::Poll);
+                let bytes = (near.room() / 4).min(CLAIMED_BYTES) as u64;
+                op(&mut json, "claim").number(CLAIMS_AT_ONCE).number(bytes);
+                json.number(self.may_reap(now).into()).close(b']');
+                parts.push(Part::Claim);
+            }
+            self.write_records(&mut json, &mut parts, host, near, now);
+        }
+        if polls {
+            self.next_poll = now.saturating_add(POLL_PAUSE);
+        }
+        json.close(b']');
+        if parts.is_empty() {
+            return None;
+        }
+        if self.session.is_empty() {
+            self.begin(host);
+        }
+        self.number = self.number.saturating_add(1);
+        let mut text = exchange::begin(&self.settings, &self.gateway);
+        text.name("session").text(&self.session).name("number").number(self.number);
+        text.name("ops").raw(&json.into_text()).close(b'}');
+        let exchange = Exchange::new(&self.settings, text.into_text());
+        Some(Batch { exchange, parts, first_ticket })
+    }
+
+    /// Records of the history that Redis does not have.
+    fn write_records(
+        &mut self,
+        json: &mut Builder,
+        parts: &mut Vec<Part>,
+        host: &impl Host,
+        near: &Memory,
+        now: Duration,
+    ) {
+        let Some((newest, oldest)) = near.history_bounds(host) else { return };
+        let unsent = near.unsent_record(host);
+        let first = unsent.max(oldest);
+        if first > unsent {
+            let lost = first.saturating_sub(unsent);
+            log::error!("{lost} records of the history were lost: the store was away for too long");
+        }
+        let mut next = first;
+        let mut is_written = false;
+        for number in first..=newest {
+            if number.saturating_sub(first) >= RECORDS_AT_ONCE || json.position() > BYTES_AT_ONCE {
+                self.has_more = true;
+                break;
+            }
+            let Some(record) = near.history(host, number) else {
+                // Whoever has the number may be about to write it, or have crashed.
+                let since = self.hole.filter(|(hole, _)| *hole == number);
+                let (_, since) = *self.hole.insert(since.unwrap_or((number, now)));
+                if now.saturating_sub(since) < HOLE_PATIENCE {
+                    break;
+                }
+                next = number.saturating_add(1);
+                continue;
+            };
+            write_record(json, number, &record);
+            is_written = true;
+            next = number.saturating_add(1);
+            parts.push(Part::Records(next));
+        }
+        if !is_written && next > unsent {
+            near.set_unsent_record(host, next);
+        }
+    }
+}
+
+fn write_order(json: &mut Builder, order: &Order) {
+    match order {
+        Order::Reset(webhook) => op(json, "done").text("").text(webhook).number(1),
+        Order::Disable { webhook, cause, .. } => op(json, "disable").text(webhook).text(cause),
+        Order::Notice { webhook, kind, .. } => {
+            op(json, "notice").text(webhook).number(*kind as u64)
+        }
+        Order::Unclaim(id) => op(json, "unclaim").text(id),
+        Order::Discard(id) => op(json, "discard").text(id),
+    };
+    json.close(b']');
+}
+
+/// What a place holds; `None` if there is nothing to tell.
+fn write_place(json: &mut Builder, loaded: Loaded, is_known: bool) -> Option<Part> {
+    let Loaded { place, entry: Entry { push, state }, version } = loaded;
+    let id: Box<str> = push.id.as_str().into();
+    let webhook = push.webhook.clone();
+    let step = match state {
+        State::Failed(_) => return None,
+        State::Waiting(_) => {
+            op(json, "put").text(&id).text(&as_text(&Entry { push, state }));
+            Step::Put
+        }
+        State::Ended { resets } => {
+            op(json, "done").text(&id).text(&webhook).number(resets.into());
+            Step::Done { webhook }
+        }
+        State::Parking(failure) => {
+            let entry = Entry { push, state: State::Failed(failure) };
+            op(json, "park").text(&id).text(&webhook).text(&as_text(&entry));
+            json.number(is_known.into());
+            Step::Park
+        }
+        State::Counting(failure, counting) => {
+            let Failure { cause, .. } = &failure;
+            let cause = cause.clone();
+            let entry = Entry { push, state: State::Failed(failure) };
+            op(json, "fail").text(&id).text(&webhook).text(&as_text(&entry));
+            json.number(is_known.into()).number(counting.limit.into()).text(&cause);
+            Step::Fail { webhook, push: id, cause }
+        }
+    };
+    json.close(b']');
+    Some(Part::Place(place, version, step))
+}
+
+fn as_text(entry: &Entry) -> String {
+    lossy(entry.encode())
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn write_record(json: &mut Builder, number: u64, record: &Record) {
+    let result = if record.outcome == Outcome::Success { "s" } else { "f" };
+    let names = Sought::new([&record.op, &record.app_id, &record.entry_id, &record.record_id]);
+    op(json, "record").number(number).text(&record.webhook).text(result);
+    json.text(&names.joined()).text(&lossy(record.encode())).close(b']');
+}

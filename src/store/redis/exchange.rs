@@ -1,0 +1,112 @@
+//! One run of the script, for who needs its answer and no session.
+
+use super::wire::{self, Command, Trouble};
+use super::{LEASE, RedisSettings};
+use crate::history::Record;
+use crate::host::{CalloutId, Host, Reply};
+use crate::json::{Builder, Value};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The script's argument, but for its operations.
+pub(super) fn begin(settings: &RedisSettings, gateway: &str) -> Builder {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut json = Builder::new();
+    json.open(b'{').name("gateway").text(gateway).name("lease").number(millis(LEASE));
+    json.name("retention").number(millis(settings.retention));
+    json.name("max_failed").number(settings.max_failed.into());
+    json
+}
+
+/// A batch on its way, which may need the script to be loaded first.
+#[derive(Debug)]
+pub(in super::super) struct Exchange {
+    settings: Rc<RedisSettings>,
+    text: String,
+    step: Command,
+}
+
+/// What a reply is.
+#[derive(Debug)]
+pub(in super::super) enum Heard {
+    /// The script's answer.
+    Answer(String),
+    /// Redis has learned the script, or has yet to: send it once more.
+    Again,
+    /// There is no answer, and why.
+    Failed(String),
+}
+
+impl Exchange {
+    pub(super) fn new(settings: &Rc<RedisSettings>, text: String) -> Self {
+        Exchange { settings: Rc::clone(settings), text, step: Command::Run }
+    }
+
+    /// These operations, outside any session.
+    pub(in super::super) fn of_ops(settings: &Rc<RedisSettings>, ops: &[String]) -> Self {
+        let mut json = begin(settings, "");
+        json.name("ops").open(b'[');
+        ops.iter().for_each(|op| {
+            json.raw(op);
+        });
+        json.close(b']').close(b'}');
+        Exchange::new(settings, json.into_text())
+    }
+
+    pub(in super::super) fn send(&self, host: &impl Host) -> Result<CalloutId, String> {
+        wire::send(host, &self.settings, self.step, &self.text).map_err(|error| {
+            let cluster = &self.settings.cluster;
+            format!("{} (cluster \"{cluster}\")", wire::in_words(error))
+        })
+    }
+
+    pub(in super::super) fn hear(&mut self, host: &impl Host, reply: &Reply) -> Heard {
+        match (wire::hear(host, self.settings.protocol, reply), self.step) {
+            (Ok(answer), Command::Run) => Heard::Answer(answer),
+            (Ok(_), Command::Load) => {
+                self.step = Command::Run;
+                Heard::Again
+            }
+            (Err(Trouble::NoScript), Command::Run) => {
+                self.step = Command::Load;
+                Heard::Again
+            }
+            (Err(Trouble::NoScript), Command::Load) => {
+                Heard::Failed("it does not take the script".to_owned())
+            }
+            (Err(Trouble::Failed(words)), _) => Heard::Failed(words),
+        }
+    }
+}
+
+/// What a record of the history is found by: its op, app, form and record, as the script compares
+/// them.
+pub(in super::super) struct Sought([String; 4]);
+
+impl Sought {
+    pub(in super::super) fn new(names: [&str; 4]) -> Self {
+        Sought(names.map(|name| name.replace('\n', " ")))
+    }
+
+    pub(super) fn joined(&self) -> String {
+        self.0.join("\n")
+    }
+
+    pub(in super::super) fn write(&self, json: &mut Builder) {
+        json.open(b'[');
+        self.0.iter().for_each(|name| {
+            json.text(name);
+        });
+        json.close(b']');
+    }
+}
+
+/// References and records, as a page has them. What cannot be read is left out.
+pub(in super::super) fn records(list: Value<'_>) -> Vec<(Box<str>, Record)> {
+    let one = |item: Value<'_>| {
+        let mut items = item.items();
+        let (reference, record) = (items.next()?.as_str()?, items.next()?.as_str()?);
+        Some((reference.into(), Record::decode(record.as_bytes())?))
+    };
+    list.items().filter_map(one).collect()
+}

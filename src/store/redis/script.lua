@@ -1,0 +1,430 @@
+-- All that Formhook does in Redis. Redis runs a script alone and as a whole, so each batch is one
+-- atomic step. src/store/redis.rs says what is kept under which key.
+--
+-- KEYS[1] is the namespace as a hash tag, so that all keys are on one node of a cluster. ARGV[1] is a
+-- batch as JSON; the answer is JSON, too. Times are milliseconds by Redis' own clock: those of the
+-- gateways may differ by hours.
+
+local batch = cjson.decode(ARGV[1])
+local prefix = KEYS[1] .. ':'
+local call = redis.call
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local mine = batch.gateway
+
+local function key(name) return prefix .. name end
+
+-- A number as text: Lua's own way may write 1.7e+12.
+local function digits(number) return string.format('%.0f', number) end
+
+---------------------------------------------------------------------------------------------------
+-- Webhooks: how often they failed, whether they are disabled. Every change has a version, by which
+-- gateways ask for what is new.
+
+local function webhook(id)
+  local known = call('HMGET', key('webhook:' .. id), 'failures', 'disabled', 'cause', 'version')
+  return {
+    tonumber(known[1]) or 0, tonumber(known[2]) or 0, known[3] or '', tonumber(known[4]) or 0,
+  }
+end
+
+local function set_webhook(id, state)
+  local version = call('INCR', key('version'))
+  state[4] = version
+  call('HSET', key('webhook:' .. id),
+    'failures', digits(state[1]), 'disabled', digits(state[2]), 'cause', state[3], 'version', version)
+  call('ZADD', key('webhooks'), version, id)
+  return state
+end
+
+-- Something happened that people are told of, of each kind at most once a minute. How often it did
+-- since they were told; nil if it is too early. With nothing new: what was held back.
+local function notice(id, kind, new)
+  local field = id .. ' ' .. kind
+  local sent, held = string.match(call('HGET', key('notices'), field) or '', '^(%d+) (%d+)$')
+  sent, held = tonumber(sent) or 0, (tonumber(held) or 0) + new
+  local is_due = held > 0 and sent + 60000 <= now
+  if is_due then call('HSET', key('notices'), field, digits(now) .. ' 0')
+  elseif new > 0 then call('HSET', key('notices'), field, digits(sent) .. ' ' .. held) end
+  return is_due and held or nil
+end
+
+local PUSH_FAILED, WARNING, DISABLED = 0, 1, 2
+
+---------------------------------------------------------------------------------------------------
+-- The failed cache. A value is `<index member>\n<webhook>\n<push>`.
+
+local function read_failed(id)
+  local value = call('HGET', key('failed'), id)
+  if not value then return nil end
+  local member, hook, push = string.match(value, '^(%d+ [^\n]*)\n([^\n]*)\n(.*)$')
+  return value, member, hook, push
+end
+
+local function take_failed(id)
+  local value, member, hook, push = read_failed(id)
+  if not value then return nil end
+  call('HDEL', key('failed'), id)
+  call('DECRBY', key('failed_bytes'), #value)
+  -- What somebody else wrote there is forgotten.
+  if not member then return nil end
+  call('ZREM', key('failed_index'), member)
+  call('ZREM', key('failed_index:' .. hook), member)
+  if call('HINCRBY', key('failed_count'), hook, -1) <= 0 then call('HDEL', key('failed_count'), hook) end
+  return push, hook
+end
+
+local dropped = {}
+
+local function keep_failed(id, hook, push)
+  local member = string.format('%015.0f ', now) .. id
+  local value = member .. '\n' .. hook .. '\n' .. push
+  take_failed(id)
+  call('HSET', key('failed'), id, value)
+  call('INCRBY', key('failed_bytes'), #value)
+  call('ZADD', key('failed_index'), 0, member)
+  call('ZADD', key('failed_index:' .. hook), 0, member)
+  call('HINCRBY', key('failed_count'), hook, 1)
+  -- The newest is worth more than what failed before.
+  while call('HLEN', key('failed')) > batch.max_failed do
+    local oldest = call('ZRANGE', key('failed_index'), 0, 0)[1]
+    local old = oldest and string.sub(oldest, 17)
+    local lost = old and take_failed(old)
+    if not lost then
+      call('ZREM', key('failed_index'), oldest or '')
+      break
+    end
+    dropped[#dropped + 1] = lost
+  end
+end
+
+-- The index members of a webhook's failed pushes, or of all, behind a cursor.
+local function failed_members(hook, cursor, limit)
+  local index = hook == cjson.null and key('failed_index') or key('failed_index:' .. hook)
+  local from = cursor == '' and '-' or '(' .. cursor
+  return call('ZRANGEBYLEX', index, from, '+', 'LIMIT', 0, limit)
+end
+
+-- The ids that a command is for: these, or the first of a webhook.
+local function selected(ids, hook, limit)
+  if ids ~= cjson.null then return ids end
+  local found = {}
+  for _, member in ipairs(failed_members(hook, '', limit)) do found[#found + 1] = string.sub(member, 17) end
+  return found
+end
+
+---------------------------------------------------------------------------------------------------
+-- What a batch asks for.
+
+local ops = {}
+
+-- A push that is to be sent, by this gateway.
+function ops.put(id, push)
+  call('HSET', key('waiting:' .. mine), id, push)
+  return 1
+end
+
+-- A push was delivered. In a row, that ends the failures; the new state if it does.
+function ops.done(id, hook, in_a_row)
+  call('HDEL', key('waiting:' .. mine), id)
+  if hook == '' or in_a_row == 0 then return 0 end
+  local state = webhook(hook)
+  if state[1] == 0 or state[2] > 0 then return 0 end
+  state[1] = 0
+  return set_webhook(hook, state)
+end
+
+-- A push goes to the failed cache, uncounted. 0 if it is another's, or there already.
+function ops.park(id, hook, push, was_stored)
+  local was_there = call('HDEL', key('waiting:' .. mine), id)
+  if was_there == 0 and (was_stored == 1 or call('HEXISTS', key('failed'), id) == 1) then return 0 end
+  keep_failed(id, hook, push)
+  return 1
+end
+
+-- The same, counted. What the count is, and what follows from it.
+function ops.fail(id, hook, push, was_stored, limit, cause)
+  if ops.park(id, hook, push, was_stored) == 0 then return 0 end
+  local state = webhook(hook)
+  state[1] = state[1] + 1
+  local notices = {}
+  local function tell(kind)
+    local count = notice(hook, kind, 1)
+    if count then notices[#notices + 1] = {kind, count} end
+  end
+  tell(PUSH_FAILED)
+  local percent = 0
+  for _, share in ipairs({50, 70, 90}) do
+    if percent == 0 and state[1] == math.ceil(limit * share / 100) and state[1] < limit then
+      percent = share
+      tell(WARNING)
+    end
+  end
+  local disables = state[1] >= limit and state[2] == 0
+  if disables then
+    state[2], state[3] = now, cause
+    tell(DISABLED)
+  end
+  state = set_webhook(hook, state)
+  state[5], state[6], state[7] = percent, disables and 1 or 0, notices
+  return state
+end
+
+-- Disables a webhook at once. Its state, whether this did it, and a notice.
+function ops.disable(hook, cause)
+  local state = webhook(hook)
+  local disables, notices = state[2] == 0, {}
+  if disables then
+    state[2], state[3] = now, cause
+    state = set_webhook(hook, state)
+    local count = notice(hook, DISABLED, 1)
+    if count then notices[1] = {DISABLED, count} end
+  end
+  state[5], state[6], state[7] = 0, disables and 1 or 0, notices
+  return state
+end
+
+-- Enables a webhook, and counts anew. Its state and whether it was disabled.
+function ops.restart(hook)
+  local state = webhook(hook)
+  local was_disabled = state[2] > 0
+  state = set_webhook(hook, {0, 0, ''})
+  state[5], state[6] = 0, was_disabled and 1 or 0
+  return state
+end
+
+-- Something happened to a webhook: the count of a notice that may go out now, or 0.
+function ops.notice(hook, kind)
+  return notice(hook, kind, 1) or 0
+end
+
+-- Records of the history, in the order of their numbers on this gateway.
+function ops.record(number, hook, result, found_by, record)
+  local last = tonumber(call('HGET', key('recorded'), mine)) or -1
+  if number <= last then return 0 end
+  call('HSET', key('recorded'), mine, digits(number))
+  local oldest = digits(now - batch.retention)
+  local function add(stream, id, ...)
+    stream = key(stream)
+    id = call('XADD', stream, 'MINID', '~', oldest, id, ...)
+    -- A stream that nothing is added to is not trimmed either.
+    call('PEXPIRE', stream, digits(batch.retention))
+    return id
+  end
+  local id = add('history', '*', 'r', record)
+  add('history:*', id, 'w', hook, 'o', result, 'k', found_by)
+  for _, stream in ipairs({'history:*:' .. result, 'history:' .. hook .. ':', 'history:' .. hook .. ':' .. result}) do
+    add(stream, id, '', '')
+  end
+  return 1
+end
+
+-- What is new since a version, and since the additions had a mark.
+function ops.poll(version, mark)
+  local answer = {
+    version = tonumber(call('GET', key('version'))) or 0, webhooks = {}, failed = {}, notices = {},
+    failed_bytes = tonumber(call('GET', key('failed_bytes'))) or 0,
+    unowned = call('HLEN', key('waiting:')),
+  }
+  -- If it has gone back, what was known before is worth nothing.
+  local since = version > answer.version and '-inf' or '(' .. digits(version)
+  for _, id in ipairs(call('ZRANGEBYSCORE', key('webhooks'), since, '+inf')) do
+    local state = webhook(id)
+    state[5] = id
+    answer.webhooks[#answer.webhooks + 1] = state
+  end
+  local counts = call('HGETALL', key('failed_count'))
+  for at = 1, #counts, 2 do answer.failed[#answer.failed + 1] = {counts[at], tonumber(counts[at + 1]) or 0} end
+  local held = call('HGETALL', key('notices'))
+  for at = 1, #held, 2 do
+    local hook, kind = string.match(held[at], '^(.*) (%d)$')
+    local count = hook and notice(hook, kind, 0)
+    if count then answer.notices[#answer.notices + 1] = {hook, tonumber(kind), count} end
+  end
+  local current = call('GET', key('additions_mark')) or ''
+  if current ~= mark then
+    answer.mark, answer.additions = current, call('GET', key('additions')) or ''
+  end
+  return answer
+end
+
+-- Sets the additions, unless they were changed meanwhile: then what they are now.
+function ops.set_additions(before, mark, additions)
+  local current = call('GET', key('additions_mark')) or ''
+  if current ~= before then return {current, call('GET', key('additions')) or ''} end
+  call('SET', key('additions'), additions)
+  call('SET', key('additions_mark'), mark)
+  return 1
+end
+
+-- Takes over pushes that are nobody's: what the admin wants to be tried again, and what gateways
+-- had whose lease is over. `reaps` says whether leases may be judged.
+function ops.claim(count, bytes, reaps)
+  if reaps == 1 then
+    for _, gateway in ipairs(call('ZRANGEBYSCORE', key('gateways'), '-inf', '(' .. digits(now), 'LIMIT', 0, 100)) do
+      if gateway ~= mine then
+        call('ZREM', key('gateways'), gateway)
+        call('HDEL', key('recorded'), gateway)
+        call('ZADD', key('dead'), now, gateway)
+        call('SADD', key('orphaned'), gateway)
+      end
+    end
+    call('ZREMRANGEBYSCORE', key('dead'), '-inf', digits(now - 86400000))
+  end
+  local owners = call('SMEMBERS', key('orphaned'))
+  owners[#owners + 1] = ''
+  local found = {}
+  for _, owner in ipairs(owners) do
+    local waiting = key('waiting:' .. owner)
+    while count > 0 and bytes > 0 and call('HLEN', waiting) > 0 do
+      local id = call('HRANDFIELD', waiting)
+      local push = call('HGET', waiting, id)
+      call('HDEL', waiting, id)
+      call('HSET', key('waiting:' .. mine), id, push)
+      found[#found + 1] = {id, push}
+      count, bytes = count - 1, bytes - #push
+    end
+    if owner ~= '' and call('HLEN', waiting) == 0 then call('SREM', key('orphaned'), owner) end
+  end
+  return found
+end
+
+-- Gives back what was claimed and could not be read or kept.
+function ops.unclaim(id)
+  local push = call('HGET', key('waiting:' .. mine), id)
+  if not push then return 0 end
+  call('HDEL', key('waiting:' .. mine), id)
+  call('HSET', key('waiting:'), id, push)
+  return 1
+end
+
+-- Takes out for good what cannot be read.
+function ops.discard(id)
+  return call('HDEL', key('waiting:' .. mine), id)
+end
+
+-- Has failed pushes tried again, by whichever gateway claims them. How many, and whether to go on.
+function ops.retry(ids, hook, limit)
+  local count = 0
+  local chosen = selected(ids, hook, limit)
+  for _, id in ipairs(chosen) do
+    local push = take_failed(id)
+    if push then
+      call('HSET', key('waiting:'), id, push)
+      count = count + 1
+    end
+  end
+  return {count, ids == cjson.null and #chosen == limit and 1 or 0}
+end
+
+-- Gives failed pushes up. Which, and whether to go on.
+function ops.abandon(ids, hook, limit)
+  local given_up = {}
+  local chosen = selected(ids, hook, limit)
+  for _, id in ipairs(chosen) do given_up[#given_up + 1] = (take_failed(id)) end
+  return {given_up, ids == cjson.null and #chosen == limit and 1 or 0}
+end
+
+-- A page of the failed cache: the pushes, and the cursor to go on from.
+function ops.failed(hook, cursor, limit)
+  local members = failed_members(hook, cursor, limit + 1)
+  local pushes = {}
+  for at = 1, math.min(limit, #members) do
+    local _, _, _, push = read_failed(string.sub(members[at], 17))
+    pushes[#pushes + 1] = push
+  end
+  return {pushes, #members > limit and members[limit] or ''}
+end
+
+-- A push of the failed cache.
+function ops.failed_one(id)
+  local _, _, _, push = read_failed(id)
+  return push or 0
+end
+
+-- A page of the history, newest first: {reference, record} each, and the cursor to go on from.
+-- `found_by` has what the four names of a record have to be; the empty one is any. With one of
+-- them so many records are looked at and no more: Redis does nothing else meanwhile.
+function ops.history(hook, result, found_by, from, to, cursor, limit, looks)
+  local filters = 0
+  for _, wanted in ipairs(found_by) do if wanted ~= '' then filters = filters + 1 end end
+  local stream = key('history:*')
+  if filters == 0 and (hook ~= cjson.null or result ~= '') then
+    stream = key('history:' .. (hook == cjson.null and '*' or hook) .. ':' .. result)
+  end
+  local last = cursor ~= '' and '(' .. cursor or (to > 0 and digits(to - 1) or '+')
+  local first = from > 0 and digits(from) or '-'
+  local found, more = {}, ''
+  local function wanted(fields)
+    if filters == 0 then return true end
+    local of = {}
+    for at = 1, #fields, 2 do of[fields[at]] = fields[at + 1] end
+    if hook ~= cjson.null and of.w ~= hook or result ~= '' and of.o ~= result then return false end
+    local at = 0
+    for name in string.gmatch((of.k or '') .. '\n', '([^\n]*)\n') do
+      at = at + 1
+      if found_by[at] and found_by[at] ~= '' and found_by[at] ~= name then return false end
+    end
+    return true
+  end
+  while looks > 0 do
+    local size = filters == 0 and limit + 1 or math.min(looks, 500)
+    local part = call('XREVRANGE', stream, last, first, 'COUNT', size)
+    for _, entry in ipairs(part) do
+      if #found == limit then return {found, more} end
+      looks = looks - 1
+      more = entry[1]
+      last = '(' .. more
+      if wanted(entry[2]) then
+        local record = call('XRANGE', key('history'), more, more)[1]
+        if record then found[#found + 1] = {more, record[2][2]} end
+      end
+    end
+    if #part < size then return {found, ''} end
+  end
+  return {found, more}
+end
+
+-- A record by its reference.
+function ops.history_one(reference)
+  local record = call('XRANGE', key('history'), reference, reference)[1]
+  return record and record[2][2] or 0
+end
+
+---------------------------------------------------------------------------------------------------
+-- A session sends its batches one after the other, numbered from 1. So a batch that comes twice is
+-- done once, and one that was overtaken is not done at all.
+
+local session = batch.session and key('session:' .. batch.session)
+if session then
+  local known = call('HMGET', session, 'number', 'answer')
+  local last = tonumber(known[1]) or 0
+  if last == batch.number then return known[2] end
+  if last > batch.number then return '{"error":"late"}' end
+  -- Redis has lost what it was told before.
+  if last < batch.number - 1 then return '{"error":"forgotten"}' end
+  -- The lease was over, and others have taken the pushes.
+  if call('ZSCORE', key('dead'), mine) then return '{"error":"reaped"}' end
+  call('ZADD', key('gateways'), digits(now + batch.lease), mine)
+end
+
+local results = {}
+for at, op in ipairs(batch.ops) do
+  -- What stumbles over a foreign value must not keep the others from being done. What Redis refuses
+  -- at the moment it refuses before anything was written, and the whole batch comes again.
+  local is_done, result = pcall(ops[op[1]], unpack(op, 2))
+  if not is_done then
+    local text = type(result) == 'table' and result.err or tostring(result)
+    for _, refusal in ipairs({'OOM', 'READONLY', 'MISCONF', 'NOREPLICAS'}) do
+      if string.find(text, refusal, 1, true) then error(text, 0) end
+    end
+    result = 'error ' .. text
+  end
+  results[at] = result
+end
+local answer = cjson.encode({results = results, dropped = dropped})
+if session then
+  call('HSET', session, 'number', batch.number, 'answer', answer)
+  call('PEXPIRE', session, 86400000)
+end
+return answer

@@ -1,0 +1,283 @@
+//! What follows from the answer to a batch.
+
+use super::super::entry::{Entry, Progress, State};
+use super::super::memory::Report;
+use super::super::{
+    Additions, Adopted, Change, Event, Memory, NoticeKind, Place, Store as _, Totals,
+};
+use super::batch::{Batch, Order, Part, Step};
+use super::{POLL_PAUSE, Redis};
+use crate::host::{Host, UnixMillis, Version};
+use crate::json::{Document, Value};
+use crate::store::entry::Push;
+use std::borrow::Cow;
+
+impl Redis {
+    /// Does what follows from an answer. False if it is none.
+    pub(super) fn settle(
+        &mut self,
+        host: &impl Host,
+        near: &mut Memory,
+        batch: Batch,
+        answer: &str,
+    ) -> bool {
+        let Ok(document) = Document::parse(answer.as_bytes()) else {
+            self.batch = Some(batch);
+            return false;
+        };
+        let root = document.root();
+        if let Some(error) = root.get("error") {
+            self.refused(host, near, batch, &text(error));
+            return true;
+        }
+        let Some(results) = root.get("results") else {
+            self.batch = Some(batch);
+            return false;
+        };
+        let mut results = results.items();
+        for part in batch.parts {
+            let Some(result) = results.next() else { break };
+            let error = text(result);
+            if error.starts_with("error") {
+                near.count_error();
+                log::error!("the store cannot do a step, which is tried again: {error}");
+                self.keep(part);
+                self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
+                continue;
+            }
+            self.settle_part(host, near, part, result);
+        }
+        for push in root.get("dropped").iter().flat_map(Value::items) {
+            if let Some(entry) = Entry::decode(text(push).as_bytes()) {
+                near.notice_event(Event::Dropped(entry));
+            }
+        }
+        true
+    }
+
+    /// The batch was not done, and never will be.
+    fn refused(&mut self, host: &impl Host, near: &mut Memory, batch: Batch, error: &str) {
+        batch.parts.into_iter().for_each(|part| self.keep(part));
+        if error == "reaped" {
+            near.rename_gateway(host, &self.gateway);
+            return;
+        }
+        log::error!("the store has lost what this gateway told it; it is told again");
+        self.tell_all(host, near);
+    }
+
+    /// Has a part told again.
+    fn keep(&mut self, part: Part) {
+        match part {
+            Part::Place(place, ..) => self.mark(place),
+            Part::Order(order) => self.orders.push_back(order),
+            Part::Records(_) | Part::Poll | Part::Claim => {}
+        }
+    }
+
+    fn settle_part(&mut self, host: &impl Host, near: &mut Memory, part: Part, result: Value<'_>) {
+        match part {
+            Part::Place(place, version, step) => {
+                self.settle_place(host, near, place, version, step, result);
+            }
+            Part::Order(order) => settle_order(host, near, order, result),
+            Part::Records(next) => near.set_unsent_record(host, next),
+            Part::Poll => self.settle_poll(host, near, result),
+            Part::Claim => self.settle_claim(host, near, result),
+        }
+    }
+
+    fn settle_place(
+        &mut self,
+        host: &impl Host,
+        near: &mut Memory,
+        place: Place,
+        version: Version,
+        step: Step,
+        result: Value<'_>,
+    ) {
+        match &step {
+            Step::Put => {
+                self.known.insert(place);
+                return;
+            }
+            Step::Done { webhook } => reset(host, near, webhook, result),
+            Step::Park => {}
+            Step::Fail { webhook, push, cause } => {
+                if let Some(report) = report(result) {
+                    near.learn(host, webhook, &report, false);
+                    let mut changes = vec![Change::Failures(report.failures)];
+                    changes.extend(told(result));
+                    near.changed(webhook, push, cause, changes);
+                }
+            }
+        }
+        // If it changed meanwhile it is another push, or marked again.
+        if near.release(host, place, version) {
+            self.known.remove(&place);
+        }
+    }
+
+    fn settle_poll(&mut self, host: &impl Host, near: &mut Memory, result: Value<'_>) {
+        let version = result.get("version").map_or(0, number);
+        let gone_back = version < self.version;
+        self.version = version;
+        let list = |name| result.get(name).into_iter().flat_map(|list| list.items());
+        for webhook in list("webhooks") {
+            let (Some(id), Some(report)) = (webhook.items().nth(4), report(webhook)) else {
+                continue;
+            };
+            let id = text(id);
+            if near.learn(host, &id, &report, gone_back) {
+                near.changed(&id, "", "", vec![Change::Failures(report.failures)]);
+            }
+        }
+        for notice in list("notices") {
+            let mut items = notice.items();
+            if let (Some(id), Some(kind), Some(count)) = (items.next(), items.next(), items.next())
+                && let Some(change) = notice_of(kind, count)
+            {
+                near.changed(&text(id), "", "", vec![change]);
+            }
+        }
+        let mut totals = Totals {
+            failed_bytes: result.get("failed_bytes").map_or(0, number),
+            ..Totals::default()
+        };
+        for count in list("failed") {
+            let mut items = count.items();
+            if let (Some(id), Some(count)) = (items.next(), items.next()) {
+                totals.by_webhook.push((text(id).into(), 0, number(count)));
+            }
+        }
+        near.set_fleet(host, &totals);
+        if let (Some(mark), Some(additions)) = (result.get("mark"), result.get("additions")) {
+            learn_additions(host, near, mark, additions);
+        }
+    }
+
+    fn settle_claim(&mut self, host: &impl Host, near: &mut Memory, result: Value<'_>) {
+        let mut adopted = Vec::new();
+        for claimed in result.items() {
+            let mut items = claimed.items();
+            let (Some(id), Some(push)) = (items.next(), items.next()) else { continue };
+            self.has_more = true;
+            let id: Box<str> = text(id).into();
+            let Some(mut entry) = Entry::decode(text(push).as_bytes()) else {
+                log::error!("the store holds something foreign as push {id}; it is thrown away");
+                near.count_error();
+                self.orders.push_back(Order::Discard(id));
+                continue;
+            };
+            // What an admin wants to be tried again has all its attempts before it.
+            if !matches!(entry.state, State::Waiting(_)) {
+                entry.state = State::Waiting(Progress::default());
+            }
+            let Ok(place) = near.accept(host, &entry) else {
+                self.orders.push_back(Order::Unclaim(id));
+                continue;
+            };
+            self.known.insert(place);
+            let push = Push { body: Vec::new(), ..entry.push };
+            adopted.push(Adopted { place, entry: Entry { push, state: entry.state } });
+        }
+        if !adopted.is_empty() {
+            log::info!("took over {} pushes from the store", adopted.len());
+            near.notice_event(Event::Adopted(adopted));
+        }
+    }
+}
+
+fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value<'_>) {
+    match order {
+        Order::Reset(webhook) => reset(host, near, &webhook, result),
+        Order::Disable { webhook, push, cause } => {
+            if let Some(report) = report(result) {
+                near.learn(host, &webhook, &report, false);
+                near.changed(&webhook, &push, &cause, told(result));
+            }
+        }
+        Order::Notice { webhook, kind, push, cause } => {
+            let count = u32::try_from(number(result)).unwrap_or(u32::MAX);
+            if count > 0 {
+                near.changed(&webhook, &push, &cause, vec![Change::Notice(kind, count)]);
+            }
+        }
+        Order::Unclaim(_) | Order::Discard(_) => {}
+    }
+}
+
+/// A delivery may have ended a webhook's failures.
+fn reset(host: &impl Host, near: &mut Memory, webhook: &str, result: Value<'_>) {
+    if let Some(report) = report(result)
+        && near.learn(host, webhook, &report, false)
+    {
+        near.changed(webhook, "", "", vec![Change::Failures(report.failures)]);
+    }
+}
+
+/// What the script says of a webhook: failures, disabled since, cause, version.
+pub(in super::super) fn report(result: Value<'_>) -> Option<Report> {
+    let mut items = result.items();
+    let failures = u32::try_from(number(items.next()?)).unwrap_or(u32::MAX);
+    let disabled = number(items.next()?);
+    let cause = items.next()?;
+    Some(Report {
+        failures,
+        disabled: (disabled > 0).then_some(UnixMillis(disabled)),
+        cause: text(cause).into(),
+        version: number(items.next()?),
+    })
+}
+
+/// What people are to be told: a warning's percent, whether this disabled the webhook, notices.
+fn told(result: Value<'_>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut items = result.items().skip(4);
+    let percent = items.next().map_or(0, number);
+    if percent > 0 {
+        changes.push(Change::Warning(u32::try_from(percent).unwrap_or(100)));
+    }
+    if items.next().map_or(0, number) > 0 {
+        changes.push(Change::Disabled);
+    }
+    for notice in items.next().iter().flat_map(Value::items) {
+        let mut items = notice.items();
+        if let (Some(kind), Some(count)) = (items.next(), items.next()) {
+            changes.extend(notice_of(kind, count));
+        }
+    }
+    changes
+}
+
+fn notice_of(kind: Value<'_>, count: Value<'_>) -> Option<Change> {
+    let kind = *NoticeKind::ALL.get(usize::try_from(number(kind)).ok()?)?;
+    Some(Change::Notice(kind, u32::try_from(number(count)).unwrap_or(u32::MAX)))
+}
+
+/// What an admin set at this gateway or another.
+pub(in super::super) fn learn_additions(
+    host: &impl Host,
+    near: &mut Memory,
+    mark: Value<'_>,
+    additions: Value<'_>,
+) {
+    let mark = text(mark).parse().unwrap_or(0);
+    let additions = text(additions);
+    match Additions::decode(additions.as_bytes()) {
+        Some(additions) => near.set_additions(host, mark, &additions),
+        None if additions.is_empty() => near.set_additions(host, mark, &Additions::default()),
+        None => {
+            log::error!("the store holds something foreign as what the admin set; it is ignored");
+            near.count_error();
+        }
+    }
+}
+
+fn number(value: Value<'_>) -> u64 {
+    value.raw().parse().unwrap_or(0)
+}
+
+fn text(value: Value<'_>) -> Cow<'_, str> {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,304 @@
+//! The memory of this gateway and, if so configured, Redis behind it.
+//!
+//! Everything is worked with in memory. What Redis has to know is marked on the way and told with
+//! the next [`Store::flush`]; what it answers comes out as events.
+
+use super::entry::{Entry, Failure, Progress, State};
+use super::question::Desk;
+use super::redis::{Redis, RedisSettings};
+use super::webhook_state::{Counting, WebhookState};
+use super::{
+    Additions, Adopted, Bounds, Event, Full, Loaded, Lost, Memory, NoticeKind, Place, PushId,
+    Selection, Store, Totals,
+};
+use crate::history::Record;
+use crate::host::{CalloutId, Host, QueueId, Reply, UnixMillis};
+use crate::store::redis::Order;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The store of one owner: a root context.
+#[derive(Debug)]
+pub struct Tiers {
+    pub(super) near: Memory,
+    pub(super) far: Option<Box<Redis>>,
+    pub(super) desk: Desk,
+}
+
+impl Tiers {
+    /// A store that keeps what is near under this prefix of keys. `queue` wakes this owner.
+    pub fn new(
+        prefix: &str,
+        queue: Option<QueueId>,
+        bounds: Bounds,
+        redis: Option<&Rc<RedisSettings>>,
+    ) -> Self {
+        let far = redis.map(|settings| Box::new(Redis::new(Rc::clone(settings))));
+        Tiers { near: Memory::new(prefix, queue, bounds), far, desk: Desk::default() }
+    }
+
+    /// Has Redis told of pushes that are this owner's from now on, and the courier of those that
+    /// it is to send.
+    fn taken_over(&mut self, mut events: Vec<Event>) -> Vec<Event> {
+        let Some(far) = &mut self.far else { return events };
+        for event in &mut events {
+            match event {
+                Event::Adopted(adopted) => {
+                    adopted.iter().for_each(|one| far.mark(one.place));
+                    let is_waiting = |one: &Adopted| matches!(one.entry.state, State::Waiting(_));
+                    adopted.retain(is_waiting);
+                }
+                Event::RegionLost(region) => far.lose_region(*region),
+                Event::Changed(_) | Event::Dropped(_) => {}
+            }
+        }
+        events
+    }
+
+    /// What has become of a push, for Redis to know.
+    fn become_state(&mut self, host: &impl Host, loaded: Loaded, state: State) -> Result<(), Lost> {
+        let place = loaded.place;
+        self.near.become_state(host, loaded, state)?;
+        if let Some(far) = &mut self.far {
+            far.mark(place);
+        }
+        Ok(())
+    }
+
+    /// A push came to its end; `resets` if that ends its webhook's failures.
+    fn end(&mut self, host: &impl Host, loaded: Loaded, resets: bool) -> Result<(), Lost> {
+        let Some(far) = &mut self.far else {
+            return self.near.finish(host, loaded);
+        };
+        if far.may_know(loaded.place) {
+            return self.become_state(host, loaded, State::Ended { resets });
+        }
+        // Redis never heard of it, and need not.
+        if resets {
+            far.reset(&loaded.entry.push.webhook);
+        }
+        self.near.finish(host, loaded)
+    }
+}
+
+impl Store for Tiers {
+    fn accept(&mut self, host: &impl Host, entry: &Entry) -> Result<Place, Full> {
+        let place = self.near.accept(host, entry)?;
+        if let Some(far) = &mut self.far {
+            far.mark(place);
+        }
+        Ok(place)
+    }
+
+    fn load(&mut self, host: &impl Host, place: Place) -> Option<Loaded> {
+        let loaded = self.near.load(host, place)?;
+        let is_to_be_sent = matches!(loaded.entry.state, State::Waiting(_));
+        (self.far.is_none() || is_to_be_sent).then_some(loaded)
+    }
+
+    fn wait(&mut self, host: &impl Host, loaded: Loaded, progress: Progress) -> Result<(), Lost> {
+        match self.far {
+            Some(_) => self.become_state(host, loaded, State::Waiting(progress)),
+            None => self.near.wait(host, loaded, progress),
+        }
+    }
+
+    fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost> {
+        self.end(host, loaded, false)
+    }
+
+    fn delivered(
+        &mut self,
+        host: &impl Host,
+        loaded: Loaded,
+        counting: Counting,
+    ) -> Result<(), Lost> {
+        match self.far {
+            Some(_) => self.end(host, loaded, !counting.total),
+            None => self.near.delivered(host, loaded, counting),
+        }
+    }
+
+    fn park(&mut self, host: &impl Host, loaded: Loaded, failure: Failure) -> Result<(), Lost> {
+        match self.far {
+            Some(_) => self.become_state(host, loaded, State::Parking(failure)),
+            None => self.near.park(host, loaded, failure),
+        }
+    }
+
+    fn fail(
+        &mut self,
+        host: &impl Host,
+        loaded: Loaded,
+        failure: Failure,
+        counting: Counting,
+    ) -> Result<(), Lost> {
+        match self.far {
+            Some(_) => self.become_state(host, loaded, State::Counting(failure, counting)),
+            None => self.near.fail(host, loaded, failure, counting),
+        }
+    }
+
+    fn webhook(&self, host: &impl Host, id: &str) -> WebhookState {
+        self.near.webhook(host, id)
+    }
+
+    fn disable(&mut self, host: &impl Host, id: &str, push: &PushId, cause: &str) {
+        let Some(far) = &mut self.far else {
+            return self.near.disable(host, id, push, cause);
+        };
+        // At once here, whenever Redis may hear of it.
+        let now = host.now();
+        self.near.update_webhook(host, id, |state| state.disable(cause, now));
+        let (webhook, push, cause) = (id.into(), push.as_str().into(), cause.into());
+        far.order(Order::Disable { webhook, push, cause });
+    }
+
+    fn restart(&mut self, host: &impl Host, id: &str) -> bool {
+        self.near.restart(host, id)
+    }
+
+    fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str) {
+        let Some(far) = &mut self.far else {
+            return self.near.notice(host, id, kind, push, cause);
+        };
+        let (webhook, push, cause) = (id.into(), push.as_str().into(), cause.into());
+        far.order(Order::Notice { webhook, kind, push, cause });
+    }
+
+    fn flush_notices(&mut self, host: &impl Host, id: &str) -> bool {
+        // Redis says with each poll what was held back.
+        self.far.is_none() && self.near.flush_notices(host, id)
+    }
+
+    fn publish(&mut self, host: &impl Host, config: &[u8]) {
+        self.near.publish(host, config);
+    }
+
+    fn published(&self, host: &impl Host) -> Option<Vec<u8>> {
+        self.near.published(host)
+    }
+
+    fn additions(&self, host: &impl Host) -> Additions {
+        self.near.additions(host)
+    }
+
+    fn additions_mark(&self, host: &impl Host) -> u64 {
+        self.near.additions_mark(host)
+    }
+
+    fn change_additions(
+        &mut self,
+        host: &impl Host,
+        change: &mut dyn FnMut(&mut Additions) -> bool,
+    ) {
+        self.near.change_additions(host, change);
+    }
+
+    fn record(&mut self, host: &impl Host, record: &Record) {
+        self.near.record(host, record);
+    }
+
+    fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
+        self.near.history_bounds(host)
+    }
+
+    fn history(&self, host: &impl Host, number: u64) -> Option<Record> {
+        self.near.history(host, number)
+    }
+
+    fn failed_from(
+        &self,
+        host: &impl Host,
+        from: Option<Place>,
+        places: usize,
+        visit: &mut dyn FnMut(Loaded) -> bool,
+    ) -> Option<Place> {
+        self.near.failed_from(host, from, places, visit)
+    }
+
+    fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
+        self.near.retry(host, selection)
+    }
+
+    fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
+        self.near.abandon(host, selection)
+    }
+
+    fn noticed(&mut self) -> Vec<Event> {
+        let events = self.near.noticed();
+        self.taken_over(events)
+    }
+
+    fn woken(&mut self, host: &impl Host) -> Option<Vec<Event>> {
+        let events = self.near.woken(host)?;
+        Some(self.taken_over(events))
+    }
+
+    fn watch(&mut self, host: &impl Host, oldest: Option<UnixMillis>) -> Vec<Event> {
+        let events = self.near.watch(host, oldest);
+        self.taken_over(events)
+    }
+
+    fn is_watching(&self) -> bool {
+        self.near.is_watching()
+    }
+
+    fn leave(&mut self, host: &impl Host) {
+        self.near.leave(host);
+    }
+
+    fn errors(&mut self) -> u32 {
+        self.near.errors()
+    }
+
+    fn totals(&self, host: &impl Host) -> Totals {
+        let totals = self.near.totals(host);
+        match self.far {
+            Some(_) => self.near.fleet(host).with_pending(totals),
+            None => totals,
+        }
+    }
+
+    fn survey(&self, host: &impl Host) -> Totals {
+        let totals = self.near.survey(host);
+        match self.far {
+            Some(_) => self.near.fleet(host).with_pending(totals),
+            None => totals,
+        }
+    }
+
+    fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded> {
+        // Behind Redis the failed cache is in Redis.
+        self.far.is_none().then(|| self.near.oldest_failed(host)).flatten()
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        self.near.next_sequence()
+    }
+
+    fn flush(&mut self, host: &impl Host) {
+        if let Some(far) = &mut self.far {
+            far.flush(host, &mut self.near);
+        }
+    }
+
+    fn heard(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) -> bool {
+        match &mut self.far {
+            Some(far) => far.heard(host, &mut self.near, id, reply),
+            None => false,
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.far.as_ref().and_then(|far| far.due())
+    }
+
+    fn tickets(&self) -> (u64, u64) {
+        self.far.as_ref().map_or((0, 0), |far| far.tickets())
+    }
+
+    fn is_down(&self) -> bool {
+        self.far.as_ref().is_some_and(|far| far.is_down())
+    }
+}
