@@ -5,12 +5,14 @@
 //! loses. Strict RFC 8259, bounded in depth. It knows nothing of forms, webhooks or Envoy.
 
 mod build;
+mod decimal;
 mod pointer;
 mod scan;
 mod text;
 mod write;
 
 pub use build::Builder;
+pub use decimal::Decimal;
 pub use pointer::{Pointer, PointerError};
 pub use scan::{MAX_DEPTH, ParseError};
 pub use text::Text;

@@ -1,7 +1,7 @@
 //! Reading a configuration so that every fault is found at once, each with the path of its field.
 
 use crate::duration;
-use crate::json::{Kind, Value};
+use crate::json::{Decimal, Kind, Value};
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -220,7 +220,7 @@ impl<'d> Field<'d> {
     /// A whole number. It may be written `5.0`, as it arrives from a protobuf `Struct`.
     pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {
         let number = match self.value.kind() {
-            Kind::Number => self.value.raw().parse::<f64>().ok(),
+            Kind::Number => Some(Decimal::parse(self.value.raw()).double()),
             _ => None,
         };
         let (low, high) = (*range.start(), *range.end());

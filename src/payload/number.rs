@@ -1,7 +1,12 @@
 //! Numbers as ECMAScript writes them (RFC 8785 section 3.2.2.3).
 
+use crate::json::Decimal;
+
 /// Up to this many digits a double keeps every number that is not extremely large or small.
 const EXACT_DIGITS: usize = 15;
+
+/// JavaScript writes no double with more digits that are not zeros at its end.
+const MAX_DIGITS: usize = 17;
 
 /// Writes a JSON number the way JavaScript would. A number that a double would change keeps the
 /// digits it came with: nothing may be lost on the way through.
@@ -10,11 +15,13 @@ pub(super) fn write(out: &mut Vec<u8>, raw: &str) {
         out.extend_from_slice(raw.as_bytes());
         return;
     }
-    let double = raw.parse().unwrap_or(f64::NAN);
+    let sent = Decimal::parse(raw);
+    let has_too_many = sent.significant().nth(MAX_DIGITS).is_some();
+    let double = if has_too_many { f64::NAN } else { sent.double() };
     if double.is_finite() {
         let mut buffer = ryu_js::Buffer::new();
         let written = buffer.format_finite(double);
-        if Decimal::parse(raw).is_some_and(|sent| Decimal::parse(written) == Some(sent)) {
+        if Decimal::parse(written) == sent {
             out.extend_from_slice(written.as_bytes());
             return;
         }
@@ -38,75 +45,6 @@ fn is_canonical(raw: &[u8]) -> bool {
         && fraction.last() != Some(&b'0')
         // What is smaller JavaScript writes with an exponent.
         && (!digits.starts_with(b"0") || fraction.iter().take(6).any(|digit| *digit != b'0'))
-}
-
-/// A decimal number as text, compared by value and without rounding.
-#[derive(Clone, Copy, Debug)]
-struct Decimal<'n> {
-    negative: bool,
-    integer: &'n str,
-    fraction: &'n str,
-    exponent: i64,
-}
-
-impl<'n> Decimal<'n> {
-    /// `None` if the exponent is beyond any that can be compared.
-    #[inline]
-    fn parse(number: &'n str) -> Option<Self> {
-        let (number, negative) = match number.strip_prefix('-') {
-            Some(rest) => (rest, true),
-            None => (number, false),
-        };
-        let exponent = number.bytes().position(|byte| matches!(byte, b'e' | b'E'));
-        let (digits, exponent) = match exponent.map(|at| (number.get(..at), number.get(at + 1..))) {
-            Some((digits, exponent)) => (digits?, exponent?.parse().ok()?),
-            None => (number, 0),
-        };
-        let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        Some(Decimal { negative, integer, fraction, exponent })
-    }
-
-    /// The digits without leading and trailing zeros.
-    #[inline]
-    fn significant(&self) -> impl Iterator<Item = u8> {
-        let trailing = self.trailing_zeros();
-        let digits = self.integer.len() + self.fraction.len();
-        self.digits().take(digits.saturating_sub(trailing)).skip_while(|digit| *digit == b'0')
-    }
-
-    #[inline]
-    fn digits(&self) -> impl DoubleEndedIterator<Item = u8> {
-        self.integer.bytes().chain(self.fraction.bytes())
-    }
-
-    #[inline]
-    fn trailing_zeros(&self) -> usize {
-        self.digits().rev().take_while(|digit| *digit == b'0').count()
-    }
-
-    /// The power of ten of the last significant digit.
-    #[inline]
-    fn scale(&self) -> Option<i64> {
-        let fraction = i64::try_from(self.fraction.len()).ok()?;
-        let zeros = i64::try_from(self.trailing_zeros()).ok()?;
-        self.exponent.checked_sub(fraction)?.checked_add(zeros)
-    }
-}
-
-impl PartialEq for Decimal<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        let zero = |number: &Self| number.significant().next().is_none();
-        match (zero(self), zero(other)) {
-            (true, true) => true,
-            (false, false) => {
-                self.negative == other.negative
-                    && self.scale().is_some()
-                    && self.scale() == other.scale()
-                    && self.significant().eq(other.significant())
-            }
-            _ => false,
-        }
-    }
 }
 
 #[cfg(test)]
