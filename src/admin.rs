@@ -129,7 +129,7 @@ impl Admin {
         self.store.forget_answer();
         let settings = self.view.as_ref().and_then(|view| view.config.redis.clone());
         if let Some(settings) = settings
-            && let Some(question) = self.store.take_question(&settings)
+            && let Some(question) = self.store.take_question(host, &settings)
         {
             let answer = match outcome {
                 Ok(Outcome::Answer(answer)) => Some(answer),

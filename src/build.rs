@@ -7,5 +7,5 @@ mod script;
 
 fn main() -> std::io::Result<()> {
     console::pack()?;
-    script::trim()
+    script::pack()
 }

@@ -326,6 +326,9 @@ pub trait Store {
     /// the gateway.
     fn tickets(&self) -> (u64, u64);
 
+    /// Whether an answer is on its way that this owner has to hear before it leaves.
+    fn is_busy(&self) -> bool;
+
     /// Whether what happened cannot be written at the moment.
     fn is_down(&self) -> bool;
 }

@@ -5,7 +5,7 @@ use crate::store::Additions;
 
 const NOTE: &str = "This ends with Envoy's process. To keep it, write this into the gateway's configuration; secrets go into the environment variables that it names.";
 
-const SHARED_NOTE: &str = "This is kept in Redis, for all gateways of the namespace. To have it in the gateway's configuration instead, write this there, and delete it here; secrets go into the environment variables that it names.";
+const SHARED_NOTE: &str = "This is kept in Redis, for all gateways of the namespace. In the configuration it would be this.";
 
 /// Members that hold a secret, and the ones that name an environment variable in their place.
 const SECRETS: [(&str, &str, &str); 2] = [

@@ -8,7 +8,7 @@ use crate::store::Store as _;
 
 const NOTE: &str = "What is kept here ends with Envoy's process: undelivered pushes, the failed cache, the history, and what was set in this console.";
 
-const SHARED_NOTE: &str = "What is kept here is in Redis: it outlasts this gateway and is the same for all of the namespace. What is to be sent is this gateway's.";
+const SHARED_NOTE: &str = "What is kept here is in Redis, for all gateways of the namespace.";
 
 pub(super) fn status<H: Host>(context: &mut Context<'_, H>) -> Answer {
     let totals = context.store.survey(context.host);

@@ -12,6 +12,8 @@ const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration:
 const ACK_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
 /// How many pushes the failed cache may have.
 const MAX_FAILED: RangeInclusive<u32> = 100..=10_000_000;
+/// Webdis 0.1.9 never takes a longer one.
+const MAX_BASIC_AUTH: usize = 53;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const RETENTION: RangeInclusive<Duration> = DAY..=DAY.saturating_mul(3660);
 /// Six months, as the platform keeps its own.
@@ -100,8 +102,8 @@ fn authorization(field: &Field<'_>, protocol: Protocol, env: Env<'_>) -> Option<
         );
         return None;
     }
-    if protocol == Protocol::Webdis && !value.contains(':') {
-        field.wrong("this environment variable cannot be used: Webdis wants `user:password`");
+    if protocol == Protocol::Webdis && !(value.contains(':') && value.len() <= MAX_BASIC_AUTH) {
+        field.wrong("this environment variable cannot be used: Webdis wants `user:password`, at most 53 bytes");
         return None;
     }
     Some(protocol.authorization(&value).into())

@@ -222,7 +222,7 @@ impl<S: Store> Courier<S> {
         if !self.is_leaving {
             self.send_due(host, now);
         }
-        if !self.has_left {
+        if !self.is_leaving {
             self.store.flush(host);
         }
         self.set_timer(host, now);
@@ -247,7 +247,7 @@ impl<S: Store> Courier<S> {
     /// what is in flight have to be heard.
     pub fn leave(&mut self, host: &impl Host) -> bool {
         self.is_leaving = true;
-        if self.in_flight.is_empty() && !self.has_left {
+        if self.in_flight.is_empty() && !self.store.is_busy() && !self.has_left {
             self.has_left = true;
             self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
             self.store.leave(host);

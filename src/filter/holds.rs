@@ -19,16 +19,28 @@ pub(super) struct Holds {
     root: u32,
     /// How long a stream is held at most; `None` if none is.
     timeout: Option<Duration>,
+    /// All that are held, those among them that the root has not heard of yet.
+    streams: RefCell<Vec<u32>>,
     held: RefCell<Vec<Held>>,
 }
 
 impl Holds {
     pub(super) fn new(root: u32, timeout: Option<Duration>) -> Self {
-        Holds { root, timeout, held: RefCell::default() }
+        Holds { root, timeout, streams: RefCell::default(), held: RefCell::default() }
     }
 
     pub(super) fn ack_timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// A stream holds its response from now on.
+    pub(super) fn begin(&self, stream: u32) {
+        self.streams.borrow_mut().push(stream);
+    }
+
+    /// Whether a stream has to hold its response still.
+    pub(super) fn holds(&self, stream: u32) -> bool {
+        self.timeout.is_some() && self.streams.borrow().contains(&stream)
     }
 
     /// Holds a stream until what this ticket stands for is stored.
@@ -41,6 +53,7 @@ impl Holds {
     pub(super) fn forget(&self, stream: u32) {
         if self.timeout.is_some() {
             self.held.borrow_mut().retain(|held| held.stream != stream);
+            self.streams.borrow_mut().retain(|held| *held != stream);
         }
     }
 
@@ -70,7 +83,8 @@ impl Holds {
     }
 
     /// Has a stream go on that was held, from the root's callback.
-    pub(super) fn resume(&self, stream: u32) {
+    fn resume(&self, stream: u32) {
+        self.streams.borrow_mut().retain(|held| *held != stream);
         // Without the first, the second would be for another context.
         if hostcalls::set_effective_context(stream).is_ok() {
             let _ = hostcalls::resume_http_response();

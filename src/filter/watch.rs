@@ -16,11 +16,14 @@ pub(super) struct Watch {
     /// This stream.
     id: u32,
     exchange: Option<Exchange>,
+    /// How much of the response is to come, if its end may have to be held: a client that was told
+    /// the length waits for no other end.
+    to_come: Option<usize>,
 }
 
 impl Watch {
     pub(super) fn new(shared: Rc<Shared>, id: u32) -> Self {
-        Watch { shared, id, exchange: None }
+        Watch { shared, id, exchange: None, to_come: None }
     }
 
     /// The response is complete. Envoy says so in one of three ways, or in none. Its end is held
@@ -37,6 +40,7 @@ impl Watch {
                 let holds = self.shared.holds.ack_timeout().map(|_| self.id);
                 self.hand_over(Finished::Captured { call, id, holds });
                 if holds.is_some() {
+                    self.shared.holds.begin(self.id);
                     return Action::Pause;
                 }
             }
@@ -91,6 +95,11 @@ impl Watch {
         let response = |name| header(MapType::HttpResponseHeaders, name);
         let status = response(":status");
         let coding = response("content-encoding");
+        self.to_come = self
+            .shared
+            .holds
+            .ack_timeout()
+            .and_then(|_| std::str::from_utf8(&response("content-length")?).ok()?.parse().ok());
         exchange.response_head(Head {
             status: status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()),
             is_local: is_local_reply(),
@@ -100,13 +109,17 @@ impl Watch {
     }
 
     pub(super) fn response_body(&mut self, size: usize, is_end: bool) -> Action {
+        if self.shared.holds.holds(self.id) {
+            return Action::Pause;
+        }
         if let Some(exchange) = &mut self.exchange
             && size > 0
             && exchange.response().make_room(size)
         {
             exchange.response().append(chunk(BufferType::HttpResponseBody, size));
         }
-        if is_end { self.finish() } else { Action::Continue }
+        self.to_come = self.to_come.map(|bytes| bytes.saturating_sub(size));
+        if is_end || self.to_come == Some(0) { self.finish() } else { Action::Continue }
     }
 
     /// The stream is over.

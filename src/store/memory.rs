@@ -572,6 +572,10 @@ impl Store for Memory {
         (0, 0)
     }
 
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     fn is_down(&self) -> bool {
         false
     }

@@ -85,11 +85,15 @@ fn op(name: &str) -> Builder {
 impl Tiers {
     /// The question that has to be sent before [`Asked`] can become an answer, or before what was
     /// said to be changed is changed.
-    pub fn take_question(&mut self, settings: &Rc<RedisSettings>) -> Option<Question> {
+    pub fn take_question(
+        &mut self,
+        host: &impl Host,
+        settings: &Rc<RedisSettings>,
+    ) -> Option<Question> {
         let ops = std::mem::take(&mut self.desk.ops);
         let set = self.desk.set.take();
         let op = ops.first()?.clone();
-        let exchange = Exchange::of_ops(settings, &ops);
+        let exchange = Exchange::of_ops(host, settings, &ops);
         Some(Question { exchange, op, set })
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Redis {
     ticket: u64,
     /// Places that Redis knows.
     known: HashSet<Place>,
+    /// Places taken over from another worker, which Redis may know.
+    adopted: HashSet<Place>,
     /// What is to be told beside places.
     orders: VecDeque<Order>,
     /// Webhooks whose failures ended with a push that Redis need not know.
@@ -78,6 +80,8 @@ pub(super) struct Redis {
     version: u64,
     /// Since when Redis has answered without a gap, and when it last did.
     contact: Option<(Duration, Duration)>,
+    /// Whether to ask for all that Redis has of this gateway.
+    audits: bool,
     /// A record that is missing, and since when: it may be about to be written.
     hole: Option<(u64, Duration)>,
 }
@@ -93,6 +97,7 @@ impl Redis {
             is_marked: HashSet::new(),
             ticket: 0,
             known: HashSet::new(),
+            adopted: HashSet::new(),
             orders: VecDeque::new(),
             resets: Vec::new(),
             batch: None,
@@ -103,6 +108,7 @@ impl Redis {
             has_more: false,
             version: 0,
             contact: None,
+            audits: true,
             hole: None,
         }
     }
@@ -113,6 +119,18 @@ impl Redis {
             self.ticket = self.ticket.saturating_add(1);
             self.marked.push_back((place, self.ticket));
         }
+    }
+
+    /// A place of another worker of this gateway is ours now.
+    pub(super) fn adopt(&mut self, place: Place) {
+        self.adopted.insert(place);
+        self.mark(place);
+    }
+
+    /// A place is empty.
+    fn forget(&mut self, place: Place) {
+        self.known.remove(&place);
+        self.adopted.remove(&place);
     }
 
     pub(super) fn order(&mut self, order: Order) {
@@ -128,12 +146,15 @@ impl Redis {
 
     /// Whether Redis knows of a place, or may.
     pub(super) fn may_know(&self, place: Place) -> bool {
-        self.known.contains(&place) || self.batch.as_ref().is_some_and(|batch| batch.has(place))
+        self.known.contains(&place)
+            || self.adopted.contains(&place)
+            || self.batch.as_ref().is_some_and(|batch| batch.has(place))
     }
 
     /// Nothing in this region is ours any more.
     pub(super) fn lose_region(&mut self, region: u16) {
         self.known.retain(|place| place.region != region);
+        self.adopted.retain(|place| place.region != region);
     }
 
     /// What was marked last, and up to where all is stored.
@@ -141,6 +162,11 @@ impl Redis {
         let of_batch = self.batch.as_ref().and_then(Batch::first_ticket);
         let first = of_batch.or(self.marked.front().map(|(_, ticket)| *ticket));
         (self.ticket, first.map_or(self.ticket, |first| first.saturating_sub(1)))
+    }
+
+    /// Whether an answer is waited for.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sent.is_some()
     }
 
     /// Whether Redis did not answer when it was last asked.
@@ -260,7 +286,7 @@ impl Redis {
 
     /// Begins a session.
     fn begin(&mut self, host: &impl Host) {
-        (self.session, self.number) = (random_name(host), 0);
+        (self.session, self.number, self.audits) = (random_name(host), 0, true);
     }
 
     /// Tells everything again: Redis has lost it.

@@ -44,7 +44,7 @@ impl Tiers {
         for event in &mut events {
             match event {
                 Event::Adopted(adopted) => {
-                    adopted.iter().for_each(|one| far.mark(one.place));
+                    adopted.iter().for_each(|one| far.adopt(one.place));
                     let is_waiting = |one: &Adopted| matches!(one.entry.state, State::Waiting(_));
                     adopted.retain(is_waiting);
                 }
@@ -296,6 +296,10 @@ impl Store for Tiers {
 
     fn tickets(&self) -> (u64, u64) {
         self.far.as_ref().map_or((0, 0), |far| far.tickets())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.far.as_ref().is_some_and(|far| far.is_busy())
     }
 
     fn is_down(&self) -> bool {

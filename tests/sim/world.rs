@@ -1,12 +1,12 @@
 //! A gateway with several VMs over virtual hours, what happens to it, and what must hold whatever
 //! happens.
 
+use super::call::{Change, capture, change_in};
 use super::host::{Crash, Process, Random, Sent, SimHost};
-use formhook::capture::{Exchange, Head};
 use formhook::config::Config;
 use formhook::host::{Answer, CalloutId, EgressReport, Host as _, QueueId, Reply};
 use formhook::pipeline::Pipeline;
-use formhook::store::{Additions, Bounds, Memory, PushId, Selection, Store as _};
+use formhook::store::{Additions, Bounds, Memory, Selection, Store as _};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -22,9 +22,9 @@ const TIGHT_MEMORY: usize = 1 << 20;
 
 /// How often out of a hundred times a target does what.
 #[derive(Clone, Copy, Debug)]
-struct Mood {
-    delivers: u64,
-    hangs: u64,
+pub struct Mood {
+    pub delivers: u64,
+    pub hangs: u64,
 }
 
 /// What was seen over all seeds.
@@ -241,26 +241,8 @@ impl World {
         self.order.entry((owner_number, record)).or_default().push(change);
         self.owner_of.insert(change, (owner_number, record));
         self.with_current(worker, |owner| {
-            let path = format!("/api/v5/app/entry/data/{tail}");
-            let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
-            let limit = config.limits.max_body_bytes;
-            let mut exchange = Exchange::begin(matched, limit, owner.pipeline.budget(), |_| None);
-            let response =
-                format!(r#"{{"data":{{"_id":"{record}","change":{change},"filler":"{filler}"}}}}"#);
-            let request = r#"{"app_id":"a","entry_id":"e"}"#;
-            for (body, text) in [(exchange.request(), request)] {
-                if body.make_room(text.len()) {
-                    body.append(text.into());
-                }
-            }
-            exchange.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
-            if exchange.response().make_room(response.len()) {
-                exchange.response().append(response.into());
-            }
-            let captured = exchange.finish(owner.host.now()).unwrap();
-            owner.pipeline.take_additions(&*owner.host);
-            let id = PushId::random(&*owner.host);
-            owner.pipeline.captured(&*owner.host, captured, id);
+            let change = Change { number: change, record, tail, filler: &filler };
+            capture(&config, &owner.host, &mut owner.pipeline, &change);
             captured_whole = true;
             owner.pipeline.pump(&*owner.host);
         });
@@ -670,9 +652,8 @@ impl World {
     }
 }
 
-/// The number of the change that a push tells of.
 /// The configuration of a webhook.
-fn webhook(number: u64, more: &str) -> String {
+pub fn webhook(number: u64, more: &str) -> String {
     let counting = match number {
         2 => r#""disable_after":1000000,"disable_count":"total""#,
         _ => r#""disable_after":20"#,
@@ -703,13 +684,8 @@ fn set_webhooks(host: &SimHost, variant: u64) {
     set.unwrap();
 }
 
-fn change_in(body: &str) -> Option<u64> {
-    let (_, rest) = body.split_once("\"change\":")?;
-    rest.split(',').next()?.parse().ok()
-}
-
 /// What a target in this mood makes of an attempt, and after how many milliseconds.
-fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
+pub fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
     let answer = |status, flags: &str, details: &str| {
         let egress = EgressReport {
             flags: flags.into(),

@@ -18,6 +18,9 @@ impl<S: Store> Courier<S> {
     pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
         let Some(attempt) = self.in_flight.remove(&id) else {
             self.store.heard(host, id, reply);
+            if self.is_leaving {
+                self.leave(host);
+            }
             return;
         };
         let now = host.uptime();

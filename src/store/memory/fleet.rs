@@ -3,9 +3,10 @@
 
 use super::super::entry::{Entry, Push, State};
 use super::super::{Additions, Loaded, Lost, Place, Totals};
-use super::{Memory, OVERHEAD, TRIES};
+use super::{Memory, OVERHEAD, REGIONS, SLOTS, TRIES};
 use crate::codec::{Reader, Writer};
 use crate::host::{Expected, Host, UnixMillis, Version};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The version of the stored forms here.
@@ -70,6 +71,20 @@ impl Memory {
                 region.waiting().map(|slot| Place { region: *index, slot }).collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// The ids of all pushes of this gateway.
+    pub(in super::super) fn ids(&self, host: &impl Host) -> HashSet<String> {
+        let mut ids = HashSet::new();
+        for region in 0..REGIONS {
+            let Some(record) = self.region_record(host, region) else { break };
+            for slot in 0..record.used.min(SLOTS) {
+                if let Some(loaded) = self.read(host, Place { region, slot }) {
+                    ids.insert(loaded.entry.push.id.to_string());
+                }
+            }
+        }
+        ids
     }
 
     /// How many bytes there is room for.

@@ -50,6 +50,7 @@ pub(super) enum Part {
     Records(u64),
     Poll,
     Claim,
+    Held,
 }
 
 /// What became of a push at a place.
@@ -70,6 +71,8 @@ pub(in super::super) enum Order {
     Disable { webhook: Box<str>, push: Box<str>, cause: Box<str> },
     /// People have to be told.
     Notice { webhook: Box<str>, kind: NoticeKind, push: Box<str>, cause: Box<str> },
+    /// Pushes that this gateway has claimed and does not know.
+    Reclaim(Vec<Box<str>>),
     /// A claimed push for which there is no room.
     Unclaim(Box<str>),
     /// A claimed push that cannot be read.
@@ -92,8 +95,6 @@ impl Redis {
         let mut json = Builder::new();
         json.open(b'[');
         let mut parts = Vec::new();
-        let resets = std::mem::take(&mut self.resets).into_iter().map(Order::Reset);
-        self.orders.extend(resets);
         while parts.len() < OPS_AT_ONCE
             && let Some(order) = self.orders.pop_front()
         {
@@ -119,6 +120,15 @@ impl Redis {
             self.marked.pop_front();
             self.is_marked.remove(&place);
         }
+        // Behind what failed before. What failed after and is told together with it is not counted
+        // then, which is the lesser evil: no webhook is disabled for failures that ended.
+        if self.marked.is_empty() {
+            for webhook in std::mem::take(&mut self.resets) {
+                let order = Order::Reset(webhook);
+                write_order(&mut json, &order);
+                parts.push(Part::Order(order));
+            }
+        }
         self.has_more = false;
         let polls = now >= self.next_poll;
         if (polls || !parts.is_empty()) && near.speaks(host) {
@@ -130,6 +140,10 @@ impl Redis {
                 op(&mut json, "claim").number(CLAIMS_AT_ONCE).number(bytes);
                 json.number(self.may_reap(now).into()).close(b']');
                 parts.push(Part::Claim);
+            }
+            if std::mem::take(&mut self.audits) {
+                op(&mut json, "held").close(b']');
+                parts.push(Part::Held);
             }
             self.write_records(&mut json, &mut parts, host, near, now);
         }
@@ -144,10 +158,11 @@ impl Redis {
             self.begin(host);
         }
         self.number = self.number.saturating_add(1);
-        let mut text = exchange::begin(&self.settings, &self.gateway);
+        let echo = format!("{}-{}", self.session, self.number);
+        let mut text = exchange::begin(&self.settings, &self.gateway, &echo);
         text.name("session").text(&self.session).name("number").number(self.number);
         text.name("ops").raw(&json.into_text()).close(b'}');
-        let exchange = Exchange::new(&self.settings, text.into_text());
+        let exchange = Exchange::new(&self.settings, text.into_text(), &echo);
         Some(Batch { exchange, parts, first_ticket })
     }
 
@@ -165,7 +180,7 @@ impl Redis {
         let first = unsent.max(oldest);
         if first > unsent {
             let lost = first.saturating_sub(unsent);
-            log::error!("{lost} records of the history were lost: the store was away for too long");
+            log::error!("{lost} records of the history were lost");
         }
         let mut next = first;
         let mut is_written = false;
@@ -201,6 +216,13 @@ fn write_order(json: &mut Builder, order: &Order) {
         Order::Disable { webhook, cause, .. } => op(json, "disable").text(webhook).text(cause),
         Order::Notice { webhook, kind, .. } => {
             op(json, "notice").text(webhook).number(*kind as u64)
+        }
+        Order::Reclaim(ids) => {
+            op(json, "reclaim").open(b'[');
+            ids.iter().for_each(|id| {
+                json.text(id);
+            });
+            json.close(b']')
         }
         Order::Unclaim(id) => op(json, "unclaim").text(id),
         Order::Discard(id) => op(json, "discard").text(id),

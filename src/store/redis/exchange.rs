@@ -1,5 +1,6 @@
 //! One run of the script, for who needs its answer and no session.
 
+use super::super::memory::random_name;
 use super::wire::{self, Command, Trouble};
 use super::{LEASE, RedisSettings};
 use crate::history::Record;
@@ -9,10 +10,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// The script's argument, but for its operations.
-pub(super) fn begin(settings: &RedisSettings, gateway: &str) -> Builder {
+pub(super) fn begin(settings: &RedisSettings, gateway: &str, echo: &str) -> Builder {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut json = Builder::new();
-    json.open(b'{').name("gateway").text(gateway).name("lease").number(millis(LEASE));
+    json.open(b'{')
+        .name("echo")
+        .text(echo)
+        .name("gateway")
+        .text(gateway)
+        .name("lease")
+        .number(millis(LEASE));
     json.name("retention").number(millis(settings.retention));
     json.name("max_failed").number(settings.max_failed.into());
     json
@@ -23,6 +30,8 @@ pub(super) fn begin(settings: &RedisSettings, gateway: &str) -> Builder {
 pub(in super::super) struct Exchange {
     settings: Rc<RedisSettings>,
     text: String,
+    /// What the answer to it has to have in it: it may be somebody else's.
+    echo: String,
     step: Command,
 }
 
@@ -38,19 +47,25 @@ pub(in super::super) enum Heard {
 }
 
 impl Exchange {
-    pub(super) fn new(settings: &Rc<RedisSettings>, text: String) -> Self {
-        Exchange { settings: Rc::clone(settings), text, step: Command::Run }
+    pub(super) fn new(settings: &Rc<RedisSettings>, text: String, echo: &str) -> Self {
+        let echo = format!("\"echo\":\"{echo}\"");
+        Exchange { settings: Rc::clone(settings), text, echo, step: Command::Run }
     }
 
     /// These operations, outside any session.
-    pub(in super::super) fn of_ops(settings: &Rc<RedisSettings>, ops: &[String]) -> Self {
-        let mut json = begin(settings, "");
+    pub(in super::super) fn of_ops(
+        host: &impl Host,
+        settings: &Rc<RedisSettings>,
+        ops: &[String],
+    ) -> Self {
+        let echo = random_name(host);
+        let mut json = begin(settings, "", &echo);
         json.name("ops").open(b'[');
         ops.iter().for_each(|op| {
             json.raw(op);
         });
         json.close(b']').close(b'}');
-        Exchange::new(settings, json.into_text())
+        Exchange::new(settings, json.into_text(), &echo)
     }
 
     pub(in super::super) fn send(&self, host: &impl Host) -> Result<CalloutId, String> {
@@ -62,8 +77,8 @@ impl Exchange {
 
     pub(in super::super) fn hear(&mut self, host: &impl Host, reply: &Reply) -> Heard {
         match (wire::hear(host, self.settings.protocol, reply), self.step) {
-            (Ok(answer), Command::Run) => Heard::Answer(answer),
-            (Ok(_), Command::Load) => {
+            (Ok(answer), Command::Run) if answer.contains(&self.echo) => Heard::Answer(answer),
+            (Ok(name), Command::Load) if name == wire::script_name() => {
                 self.step = Command::Run;
                 Heard::Again
             }
@@ -74,6 +89,7 @@ impl Exchange {
             (Err(Trouble::NoScript), Command::Load) => {
                 Heard::Failed("it does not take the script".to_owned())
             }
+            (Ok(_), _) => Heard::Failed("it answered something else".to_owned()),
             (Err(Trouble::Failed(words)), _) => Heard::Failed(words),
         }
     }

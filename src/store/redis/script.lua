@@ -109,7 +109,14 @@ end
 local function selected(ids, hook, limit)
   if ids ~= cjson.null then return ids end
   local found = {}
-  for _, member in ipairs(failed_members(hook, '', limit)) do found[#found + 1] = string.sub(member, 17) end
+  for _, member in ipairs(failed_members(hook, '', limit)) do
+    local id = string.sub(member, 17)
+    found[#found + 1] = id
+    if call('HEXISTS', key('failed'), id) == 0 then
+      call('ZREM', key('failed_index'), member)
+      call('ZREM', key('failed_index:' .. hook), member)
+    end
+  end
   return found
 end
 
@@ -118,8 +125,12 @@ end
 
 local ops = {}
 
--- A push that is to be sent, by this gateway.
+-- A push that is to be sent, by this gateway. 0 if another gateway had it meanwhile and it failed.
 function ops.put(id, push)
+  if call('HEXISTS', key('failed'), id) == 1 then
+    call('HDEL', key('waiting:' .. mine), id)
+    return 0
+  end
   call('HSET', key('waiting:' .. mine), id, push)
   return 1
 end
@@ -136,9 +147,11 @@ end
 
 -- A push goes to the failed cache, uncounted. 0 if it is another's, or there already.
 function ops.park(id, hook, push, was_stored)
-  local was_there = call('HDEL', key('waiting:' .. mine), id)
+  local was_there = call('HEXISTS', key('waiting:' .. mine), id)
   if was_there == 0 and (was_stored == 1 or call('HEXISTS', key('failed'), id) == 1) then return 0 end
+  -- First in, then out: whatever stumbles in between, it is not lost.
   keep_failed(id, hook, push)
+  call('HDEL', key('waiting:' .. mine), id)
   return 1
 end
 
@@ -202,7 +215,6 @@ end
 function ops.record(number, hook, result, found_by, record)
   local last = tonumber(call('HGET', key('recorded'), mine)) or -1
   if number <= last then return 0 end
-  call('HSET', key('recorded'), mine, digits(number))
   local oldest = digits(now - batch.retention)
   local function add(stream, id, ...)
     stream = key(stream)
@@ -212,6 +224,7 @@ function ops.record(number, hook, result, found_by, record)
     return id
   end
   local id = add('history', '*', 'r', record)
+  call('HSET', key('recorded'), mine, digits(number))
   add('history:*', id, 'w', hook, 'o', result, 'k', found_by)
   for _, stream in ipairs({'history:*:' .. result, 'history:' .. hook .. ':', 'history:' .. hook .. ':' .. result}) do
     add(stream, id, '', '')
@@ -274,17 +287,34 @@ function ops.claim(count, bytes, reaps)
   local owners = call('SMEMBERS', key('orphaned'))
   owners[#owners + 1] = ''
   local found = {}
-  for _, owner in ipairs(owners) do
+  local function take_from(owner)
     local waiting = key('waiting:' .. owner)
     while count > 0 and bytes > 0 and call('HLEN', waiting) > 0 do
       local id = call('HRANDFIELD', waiting)
       local push = call('HGET', waiting, id)
-      call('HDEL', waiting, id)
       call('HSET', key('waiting:' .. mine), id, push)
+      call('HDEL', waiting, id)
       found[#found + 1] = {id, push}
       count, bytes = count - 1, bytes - #push
     end
     if owner ~= '' and call('HLEN', waiting) == 0 then call('SREM', key('orphaned'), owner) end
+  end
+  -- What stumbles over a foreign value keeps nobody from the pushes of the others.
+  for _, owner in ipairs(owners) do pcall(take_from, owner) end
+  return found
+end
+
+-- The ids of all that this gateway has to send.
+function ops.held()
+  return call('HKEYS', key('waiting:' .. mine))
+end
+
+-- Pushes of this gateway, by id: a worker may have claimed them and crashed.
+function ops.reclaim(ids)
+  local found = {}
+  for _, id in ipairs(ids) do
+    local push = call('HGET', key('waiting:' .. mine), id)
+    if push then found[#found + 1] = {id, push} end
   end
   return found
 end
@@ -308,11 +338,12 @@ function ops.retry(ids, hook, limit)
   local count = 0
   local chosen = selected(ids, hook, limit)
   for _, id in ipairs(chosen) do
-    local push = take_failed(id)
+    local _, _, _, push = read_failed(id)
     if push then
       call('HSET', key('waiting:'), id, push)
       count = count + 1
     end
+    take_failed(id)
   end
   return {count, ids == cjson.null and #chosen == limit and 1 or 0}
 end
@@ -393,18 +424,24 @@ end
 
 ---------------------------------------------------------------------------------------------------
 -- A session sends its batches one after the other, numbered from 1. So a batch that comes twice is
--- done once, and one that was overtaken is not done at all.
+-- done once, and one that was overtaken is not done at all. Each answer says to which batch it is:
+-- Webdis may hand one to who connects after its caller gave up.
+
+local function answer(content)
+  content.echo = batch.echo
+  return cjson.encode(content)
+end
 
 local session = batch.session and key('session:' .. batch.session)
 if session then
   local known = call('HMGET', session, 'number', 'answer')
   local last = tonumber(known[1]) or 0
   if last == batch.number then return known[2] end
-  if last > batch.number then return '{"error":"late"}' end
+  if last > batch.number then return answer({error = 'late'}) end
   -- Redis has lost what it was told before.
-  if last < batch.number - 1 then return '{"error":"forgotten"}' end
+  if last < batch.number - 1 then return answer({error = 'forgotten'}) end
   -- The lease was over, and others have taken the pushes.
-  if call('ZSCORE', key('dead'), mine) then return '{"error":"reaped"}' end
+  if call('ZSCORE', key('dead'), mine) then return answer({error = 'reaped'}) end
   call('ZADD', key('gateways'), digits(now + batch.lease), mine)
 end
 
@@ -416,15 +453,15 @@ for at, op in ipairs(batch.ops) do
   if not is_done then
     local text = type(result) == 'table' and result.err or tostring(result)
     for _, refusal in ipairs({'OOM', 'READONLY', 'MISCONF', 'NOREPLICAS'}) do
-      if string.find(text, refusal, 1, true) then error(text, 0) end
+      if string.find(text, refusal, 1, true) then error({err = text}) end
     end
     result = 'error ' .. text
   end
   results[at] = result
 end
-local answer = cjson.encode({results = results, dropped = dropped})
+local said = answer({results = results, dropped = dropped})
 if session then
-  call('HSET', session, 'number', batch.number, 'answer', answer)
+  call('HSET', session, 'number', batch.number, 'answer', said)
   call('PEXPIRE', session, 86400000)
 end
-return answer
+return said

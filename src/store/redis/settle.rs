@@ -12,6 +12,9 @@ use crate::json::{Document, Value};
 use crate::store::entry::Push;
 use std::borrow::Cow;
 
+/// How many pushes are asked for again at once; each may be as large as a body.
+const RECLAIMS_AT_ONCE: usize = 8;
+
 impl Redis {
     /// Does what follows from an answer. False if it is none.
     pub(super) fn settle(
@@ -40,7 +43,7 @@ impl Redis {
             let error = text(result);
             if error.starts_with("error") {
                 near.count_error();
-                log::error!("the store cannot do a step, which is tried again: {error}");
+                log::error!("the store cannot do a step: {error}");
                 self.keep(part);
                 self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
                 continue;
@@ -62,7 +65,7 @@ impl Redis {
             near.rename_gateway(host, &self.gateway);
             return;
         }
-        log::error!("the store has lost what this gateway told it; it is told again");
+        log::error!("the store forgot this gateway; it is told again");
         self.tell_all(host, near);
     }
 
@@ -71,6 +74,7 @@ impl Redis {
         match part {
             Part::Place(place, ..) => self.mark(place),
             Part::Order(order) => self.orders.push_back(order),
+            Part::Held => self.audits = true,
             Part::Records(_) | Part::Poll | Part::Claim => {}
         }
     }
@@ -80,10 +84,12 @@ impl Redis {
             Part::Place(place, version, step) => {
                 self.settle_place(host, near, place, version, step, result);
             }
+            Part::Order(Order::Reclaim(_)) => self.settle_claim(host, near, result),
             Part::Order(order) => settle_order(host, near, order, result),
             Part::Records(next) => near.set_unsent_record(host, next),
             Part::Poll => self.settle_poll(host, near, result),
             Part::Claim => self.settle_claim(host, near, result),
+            Part::Held => self.settle_held(host, near, result),
         }
     }
 
@@ -97,7 +103,9 @@ impl Redis {
         result: Value<'_>,
     ) {
         match &step {
+            Step::Put if result.raw() == "0" => {}
             Step::Put => {
+                self.adopted.remove(&place);
                 self.known.insert(place);
                 return;
             }
@@ -114,7 +122,7 @@ impl Redis {
         }
         // If it changed meanwhile it is another push, or marked again.
         if near.release(host, place, version) {
-            self.known.remove(&place);
+            self.forget(place);
         }
     }
 
@@ -156,6 +164,19 @@ impl Redis {
         }
     }
 
+    /// A worker that spoke for this gateway may have crashed while pushes were on their way to it.
+    fn settle_held(&mut self, host: &impl Host, near: &Memory, result: Value<'_>) {
+        let mut unknown: Vec<Box<str>> =
+            result.items().map(|id| text(id).into_owned().into_boxed_str()).collect();
+        if !unknown.is_empty() {
+            let known = near.ids(host);
+            unknown.retain(|id| !known.contains(&**id));
+        }
+        for ids in unknown.chunks(RECLAIMS_AT_ONCE) {
+            self.orders.push_back(Order::Reclaim(ids.to_vec()));
+        }
+    }
+
     fn settle_claim(&mut self, host: &impl Host, near: &mut Memory, result: Value<'_>) {
         let mut adopted = Vec::new();
         for claimed in result.items() {
@@ -164,15 +185,18 @@ impl Redis {
             self.has_more = true;
             let id: Box<str> = text(id).into();
             let Some(mut entry) = Entry::decode(text(push).as_bytes()) else {
-                log::error!("the store holds something foreign as push {id}; it is thrown away");
+                log::error!("the store holds something foreign as push {id}");
                 near.count_error();
                 self.orders.push_back(Order::Discard(id));
                 continue;
             };
-            // What an admin wants to be tried again has all its attempts before it.
-            if !matches!(entry.state, State::Waiting(_)) {
-                entry.state = State::Waiting(Progress::default());
-            }
+            // What an admin wants to be tried again has all its attempts before it. When any other
+            // is due was said by the clock of another gateway, so it is due now.
+            let attempts = match entry.state {
+                State::Waiting(progress) => progress.attempts,
+                _ => 0,
+            };
+            entry.state = State::Waiting(Progress { attempts, ..Progress::default() });
             let Ok(place) = near.accept(host, &entry) else {
                 self.orders.push_back(Order::Unclaim(id));
                 continue;
@@ -203,7 +227,7 @@ fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value
                 near.changed(&webhook, &push, &cause, vec![Change::Notice(kind, count)]);
             }
         }
-        Order::Unclaim(_) | Order::Discard(_) => {}
+        Order::Reclaim(_) | Order::Unclaim(_) | Order::Discard(_) => {}
     }
 }
 
@@ -268,7 +292,7 @@ pub(in super::super) fn learn_additions(
         Some(additions) => near.set_additions(host, mark, &additions),
         None if additions.is_empty() => near.set_additions(host, mark, &Additions::default()),
         None => {
-            log::error!("the store holds something foreign as what the admin set; it is ignored");
+            log::error!("the store holds something foreign as additions");
             near.count_error();
         }
     }

@@ -9,10 +9,11 @@ use crate::sign::base64;
 use sha1::{Digest as _, Sha1};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-/// All that is done in Redis, as `build.rs` trimmed it.
-const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/script.lua"));
+/// All that is done in Redis, as `build.rs` packed it.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/script.packed"));
 
 /// The largest answer that is read. A batch asks for less.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -106,15 +107,37 @@ pub(super) enum Trouble {
     Failed(String),
 }
 
-/// The name of the script: Redis knows it by its SHA-1.
-fn script_name() -> String {
-    let mut name = String::new();
-    for byte in Sha1::digest(SCRIPT) {
-        for half in [byte >> 4, byte & 15] {
-            name.extend(char::from_digit(half.into(), 16));
+/// The script.
+fn script() -> String {
+    let mut text = Vec::new();
+    let mut packed = PACKED.iter();
+    while let Some(byte) = packed.next() {
+        if byte.is_ascii() {
+            text.push(*byte);
+            continue;
+        }
+        // How far back, and how many bytes from there.
+        let code = u16::from_be_bytes([byte & 0x7f, *packed.next().unwrap_or(&0)]);
+        for _ in 0..(code & 15) + 3 {
+            let copy = text.iter().nth_back((code >> 4).into()).copied();
+            text.extend(copy);
         }
     }
-    name
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The name of the script: Redis knows it by its SHA-1.
+pub(super) fn script_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let mut name = String::new();
+        for byte in Sha1::digest(script()) {
+            for half in [byte >> 4, byte & 15] {
+                name.extend(char::from_digit(half.into(), 16));
+            }
+        }
+        name
+    })
 }
 
 /// Sends a command; `batch` is for the script.
@@ -126,7 +149,7 @@ pub(super) fn send(
 ) -> Result<CalloutId, CalloutError> {
     let RedisSettings { namespace, protocol, authorization, .. } = settings;
     let (method, path, body): (_, _, Cow<'_, str>) = match (protocol, command) {
-        (Protocol::Webdis, Command::Load) => ("PUT", "/SCRIPT/LOAD.raw".into(), SCRIPT.into()),
+        (Protocol::Webdis, Command::Load) => ("PUT", "/SCRIPT/LOAD.raw".into(), script().into()),
         (Protocol::Webdis, Command::Run) => {
             let path = format!("/EVALSHA/{}/1/%7B{namespace}%7D.raw", script_name());
             ("PUT", path, batch.into())
@@ -135,10 +158,10 @@ pub(super) fn send(
             let mut json = Builder::new();
             json.open(b'[').open(b'[');
             match command {
-                Command::Load => json.text("SCRIPT").text("LOAD").text(SCRIPT),
+                Command::Load => json.text("SCRIPT").text("LOAD").text(&script()),
                 Command::Run => {
                     let key = format!("{{{namespace}}}");
-                    json.text("EVALSHA").text(&script_name()).text("1").text(&key).text(batch)
+                    json.text("EVALSHA").text(script_name()).text("1").text(&key).text(batch)
                 }
             };
             json.close(b']').close(b']');
@@ -225,8 +248,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_is_trimmed_and_known_by_its_sha_1() {
-        assert!(!SCRIPT.contains("--") && SCRIPT.len() < 12_500, "{}", SCRIPT.len());
+    fn the_script_is_unpacked_and_known_by_its_sha_1() {
+        let trimmed = include_str!(concat!(env!("OUT_DIR"), "/script.lua"));
+        assert!(!trimmed.contains("--") && PACKED.len() < 4_700, "{}", PACKED.len());
+        assert_eq!(script(), trimmed);
         assert_eq!(script_name().len(), 40);
     }
 

@@ -1,0 +1,269 @@
+//! What the script does in Redis.
+
+use super::SimRedis;
+use serde_json::{Value, json};
+use std::cell::Cell;
+
+const SCRIPT: &str = include_str!("../../../src/store/redis/script.lua");
+const LEASE: u64 = 10_000;
+const RETENTION: u64 = 3_600_000;
+
+struct Bench {
+    redis: SimRedis,
+    sha: String,
+    now: Cell<u64>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench =
+            Bench { redis: SimRedis::new(), sha: String::new(), now: Cell::new(1_700_000_000_000) };
+        let sha = bench.put("/SCRIPT/LOAD.raw", SCRIPT.as_bytes());
+        let sha = sha.strip_prefix("$40\r\n").unwrap().trim_end().to_owned();
+        Bench { sha, ..bench }
+    }
+
+    fn put(&self, path: &str, body: &[u8]) -> String {
+        let (status, answer) = self.redis.http("PUT", path, body, self.now.get());
+        assert_eq!(status, 200);
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// The raw answer to the batch of a gateway's session.
+    fn send(&self, gateway: &str, number: u64, ops: &Value) -> String {
+        let batch = json!({
+            "gateway": gateway, "session": gateway, "number": number, "lease": LEASE,
+            "retention": RETENTION, "max_failed": 3, "ops": ops,
+        });
+        self.put(&format!("/EVALSHA/{}/1/%7Bns%7D.raw", self.sha), batch.to_string().as_bytes())
+    }
+
+    fn answer(&self, gateway: &str, number: u64, ops: &Value) -> Value {
+        let answer = self.send(gateway, number, ops);
+        let (_, json) = answer.split_once("\r\n").unwrap_or_else(|| panic!("{answer}"));
+        serde_json::from_str(json).unwrap_or_else(|_| panic!("{answer}"))
+    }
+
+    fn results(&self, gateway: &str, number: u64, ops: &Value) -> Value {
+        self.answer(gateway, number, ops)["results"].take()
+    }
+
+    fn fields(&self, key: &str) -> Vec<String> {
+        let fields = self.redis.hash(key).into_iter();
+        fields.map(|(field, _)| String::from_utf8(field).unwrap()).collect()
+    }
+}
+
+/// A push fails that was stored nowhere.
+fn fail(id: &str, limit: u64) -> Value {
+    json!(["fail", id, "crm", format!("push {id}"), 0, limit, "HTTP 500"])
+}
+
+#[test]
+fn a_batch_that_comes_twice_is_done_once_and_answered_alike() {
+    let bench = Bench::new();
+    let first = bench.send("g1", 1, &json!([fail("a", 100), ["restart", "erp"]]));
+    let before = (bench.redis.hash("{ns}:webhook:crm"), bench.redis.hash("{ns}:failed"));
+    bench.now.set(bench.now.get() + 60_000);
+    assert_eq!(bench.send("g1", 1, &json!([fail("a", 100), ["restart", "erp"]])), first);
+    assert_eq!(before, (bench.redis.hash("{ns}:webhook:crm"), bench.redis.hash("{ns}:failed")));
+}
+
+#[test]
+fn a_batch_that_was_overtaken_changes_nothing() {
+    let bench = Bench::new();
+    assert_eq!(bench.results("g1", 1, &json!([["put", "a", "x"]])), json!([1]));
+    assert_eq!(bench.results("g1", 2, &json!([["put", "b", "x"]])), json!([1]));
+    assert_eq!(bench.answer("g1", 1, &json!([["discard", "b"]])), json!({"error": "late"}));
+    assert_eq!(bench.fields("{ns}:waiting:g1"), ["a", "b"]);
+}
+
+#[test]
+fn a_batch_after_what_redis_lost_is_refused() {
+    let bench = Bench::new();
+    bench.answer("g1", 1, &json!([["put", "a", "x"]]));
+    let before = bench.redis.snapshot();
+    bench.answer("g1", 2, &json!([["done", "a", "crm", 1]]));
+    bench.redis.restore(&before);
+    assert_eq!(bench.fields("{ns}:waiting:g1"), ["a"]);
+    assert_eq!(bench.answer("g1", 3, &json!([["put", "b", "x"]])), json!({"error": "forgotten"}));
+    assert_eq!(bench.answer("g1", 2, &json!([["put", "b", "x"]]))["results"], json!([1]));
+    bench.redis.flush_all();
+    assert!(bench.redis.keys("").is_empty());
+    assert_eq!(bench.answer("g1", 3, &json!([])), json!({"error": "forgotten"}));
+}
+
+#[test]
+fn failures_are_counted_exactly_and_disable_a_webhook_once() {
+    let bench = Bench::new();
+    let mut disabled = Vec::new();
+    for count in 1..=12 {
+        // Two gateways count together, and one batch came twice.
+        let (gateway, number) = (["g1", "g2"][count % 2], (count as u64).div_ceil(2));
+        let ops = json!([fail(&count.to_string(), 10)]);
+        bench.answer(gateway, number, &ops);
+        let state = bench.results(gateway, number, &ops)[0].take();
+        assert_eq!(state[0], count);
+        if state[5] == 1 {
+            disabled.push((count, state[2].clone()));
+        }
+        let warns = [50, 70, 90].into_iter().find(|percent| *percent == count * 10);
+        assert_eq!(state[4], warns.unwrap_or(0));
+    }
+    assert_eq!(disabled, [(10, "HTTP 500".into())]);
+    let state = bench.results("g1", 7, &json!([["restart", "crm"]]))[0].take();
+    assert_eq!((&state[0], &state[5]), (&json!(0), &json!(1)));
+}
+
+#[test]
+fn a_push_that_is_retried_comes_whole_to_whoever_claims_it() {
+    let bench = Bench::new();
+    let push = "{\"a\":\"\\u0000/\u{0}\n\u{7f}é\u{1f600}\"}\n\\";
+    let ops = json!([["put", "a", push], ["fail", "a", "crm", push, 1, 100, "HTTP 500"]]);
+    bench.answer("g1", 1, &ops);
+    assert_eq!(bench.results("g1", 2, &json!([["failed_one", "a"]])), json!([push]));
+    assert_eq!(bench.results("g1", 3, &json!([["retry", ["a", "b"], null, 0]])), json!([[1, 0]]));
+    assert!(bench.fields("{ns}:failed").is_empty());
+    assert!(bench.redis.keys("{ns}:failed_index").is_empty());
+    let claim = json!([["claim", 10, 100_000, 1]]);
+    assert_eq!(bench.results("g2", 1, &claim), json!([[["a", push]]]));
+    assert_eq!(bench.results("g1", 4, &claim), json!([{}]));
+    assert_eq!(bench.fields("{ns}:waiting:g2"), ["a"]);
+}
+
+#[test]
+fn a_foreign_value_makes_only_what_meets_it_an_error() {
+    let bench = Bench::new();
+    bench.redis.set_string("{ns}:waiting:g1", b"foreign");
+    let ops = json!([["put", "a", "x"], ["set_additions", "", "mark", "blob"], ["nonsense"]]);
+    let results = bench.results("g1", 1, &ops);
+    let wrong = "error WRONGTYPE Operation against a key holding the wrong kind of value";
+    assert_eq!(results, json!([wrong, 1, "error attempt to call a nil value"]));
+    assert_eq!(bench.results("g1", 2, &json!([["poll", 0, ""]]))[0]["additions"], "blob");
+}
+
+#[test]
+fn what_a_gateway_had_is_claimed_when_its_lease_is_over_and_it_is_told() {
+    let bench = Bench::new();
+    bench.answer("g1", 1, &json!([["put", "a", "x"], ["put", "b", "y"], ["put", "c", "z"]]));
+    bench.now.set(bench.now.get() + LEASE);
+    let claim = json!([["claim", 2, 100_000, 1]]);
+    assert_eq!(bench.results("g2", 1, &claim), json!([{}]));
+    bench.now.set(bench.now.get() + 1);
+    // Who may not judge leases does not.
+    assert_eq!(bench.results("g2", 2, &json!([["claim", 2, 100_000, 0]])), json!([{}]));
+    assert_eq!(bench.results("g2", 3, &claim)[0].as_array().unwrap().len(), 2);
+    let put = json!([["put", "d", "x"]]);
+    assert_eq!(bench.answer("g1", 2, &put), json!({"error": "reaped"}));
+    assert_eq!(bench.results("g2", 4, &claim)[0].as_array().unwrap().len(), 1);
+    assert_eq!(bench.fields("{ns}:waiting:g2"), ["a", "b", "c"]);
+    assert!(!bench.redis.keys("").contains(&"{ns}:orphaned".to_owned()));
+    // After a day nobody asks any more.
+    bench.now.set(bench.now.get() + 90_000_000);
+    bench.answer("g2", 5, &claim);
+    assert_ne!(bench.answer("g1", 2, &put), json!({"error": "reaped"}));
+}
+
+#[test]
+fn the_history_comes_in_pages_newest_first() {
+    let bench = Bench::new();
+    let number = Cell::new(0);
+    let ask = |ops: Value| {
+        number.set(number.get() + 1);
+        bench.results("g1", number.get(), &ops)[0].take()
+    };
+    for at in 0..10_usize {
+        bench.now.set(bench.now.get() + at as u64 % 2);
+        let (hook, result) = (["crm", "erp"][at % 2], ["s", "f"][at % 3 % 2]);
+        let found_by = format!("data_create\napp\nform\nr{}", at % 5);
+        let record = json!(["record", at, hook, result, found_by, at.to_string()]);
+        // Its number says that it is there already.
+        ask(json!([record, record]));
+    }
+    // The pages, as the records in each.
+    let all = |hook: Value, result: &str, found_by: [&str; 4], looks: u64| {
+        let (mut cursor, mut pages) = (json!(""), Vec::new());
+        loop {
+            let page = ask(json!([["history", hook, result, found_by, 0, 0, cursor, 3, looks]]));
+            let records = page[0].as_array().into_iter().flatten();
+            pages.push(records.filter_map(|record| record[1].as_str()).collect::<String>());
+            cursor = page[1].clone();
+            if cursor == "" {
+                return pages.join(" ");
+            }
+        }
+    };
+    assert_eq!(all(Value::Null, "", [""; 4], 500), "987 654 321 0");
+    assert_eq!(all(json!("crm"), "", [""; 4], 500), "864 20");
+    assert_eq!(all(Value::Null, "f", [""; 4], 500), "741");
+    assert_eq!(all(json!("erp"), "s", [""; 4], 500), "953");
+    assert_eq!(all(Value::Null, "", ["", "", "", "r4"], 500), "94");
+    assert_eq!(all(json!("erp"), "", ["data_create", "", "", "r4"], 500), "9");
+    assert_eq!(all(Value::Null, "", ["data_delete", "", "", ""], 500), "");
+    // A look at four records at a time.
+    assert_eq!(all(Value::Null, "", ["", "", "", "r4"], 4), "9 4 ");
+    let now = bench.now.get();
+    let range = |from: u64, to: u64| {
+        let page = ask(json!([["history", null, "", ["", "", "", ""], from, to, "", 10, 500]]));
+        page[0].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((range(now, 0), range(0, now), range(now - 1, now)), (1, 9, 2));
+    // What nothing is added to goes, too.
+    bench.now.set(now + RETENTION);
+    assert_eq!(all(Value::Null, "", [""; 4], 500), "");
+    assert_eq!(bench.redis.keys("{ns}:history"), [""; 0]);
+}
+
+#[test]
+fn the_failed_cache_drops_its_oldest() {
+    let bench = Bench::new();
+    for (number, id) in (1..).zip(["d", "c", "b"]) {
+        bench.now.set(bench.now.get() + 1);
+        let answer = bench.answer("g1", number, &json!([fail(id, 100)]));
+        assert_eq!(answer["dropped"], json!({}));
+    }
+    bench.now.set(bench.now.get() + 1);
+    let answer = bench.answer("g1", 4, &json!([fail("a", 100), fail("e", 100)]));
+    assert_eq!(answer["dropped"], json!(["push d", "push c"]));
+    assert_eq!(bench.fields("{ns}:failed"), ["a", "b", "e"]);
+    let page = bench.results("g1", 5, &json!([["failed", "crm", "", 2]]))[0].take();
+    assert_eq!(page[0], json!(["push b", "push a"]));
+    let page = bench.results("g1", 6, &json!([["failed", "crm", page[1], 2]]))[0].take();
+    assert_eq!(page, json!([["push e"], ""]));
+    let poll = bench.results("g1", 7, &json!([["poll", 0, ""]]))[0].take();
+    assert_eq!((&poll["failed"], poll["failed_bytes"].as_u64()), (&json!([["crm", 3]]), Some(84)));
+    let given_up = bench.results("g1", 8, &json!([["abandon", null, "crm", 3]]));
+    assert_eq!(given_up, json!([[["push b", "push a", "push e"], 1]]));
+    assert_eq!(bench.results("g1", 9, &json!([["poll", 0, ""]]))[0]["failed_bytes"], 0);
+}
+
+#[test]
+fn a_batch_that_redis_refuses_does_nothing_and_is_done_when_it_comes_again() {
+    let bench = Bench::new();
+    bench.answer("g1", 1, &json!([["put", "a", "x"]]));
+    for error in ["OOM command not allowed.", "READONLY You can't write."] {
+        bench.redis.refuse(Some(error));
+        let answer = bench.send("g1", 2, &json!([["put", "b", "x"]]));
+        assert!(answer.starts_with(&format!("-{error}")), "{answer}");
+        assert_eq!(bench.fields("{ns}:waiting:g1"), ["a"]);
+    }
+    bench.redis.refuse(None);
+    assert_eq!(bench.results("g1", 2, &json!([["put", "b", "x"]])), json!([1]));
+}
+
+#[test]
+fn only_a_script_that_is_loaded_runs_and_nothing_else_does() {
+    let bench = Bench::new();
+    bench.redis.forget_scripts();
+    let no_script = "-NOSCRIPT No matching script. Please use EVAL.\r\n";
+    assert_eq!(bench.send("g1", 1, &json!([])), no_script);
+    let sha = bench.put("/SCRIPT/LOAD.raw", SCRIPT.as_bytes());
+    assert_eq!(sha, format!("$40\r\n{}\r\n", bench.sha));
+    assert_eq!(bench.send("g1", 1, &json!([])), "$27\r\n{\"dropped\":{},\"results\":{}}\r\n");
+    let error = bench.put(&format!("/EVALSHA/{}/1/ns.raw", bench.sha), b"{\"ops\":");
+    assert!(error.starts_with("-ERR user_script:"), "{error}");
+    assert!(bench.put("/SCRIPT/LOAD.raw", b"return ]").starts_with("-ERR Error compiling script"));
+    for (method, path) in [("PUT", "/EVAL.raw"), ("GET", "/SCRIPT/LOAD.raw"), ("PUT", "/INFO")] {
+        assert_eq!(bench.redis.http(method, path, b"", 0), (403, Vec::new()));
+    }
+}
