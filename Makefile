@@ -20,7 +20,7 @@ demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEE
 	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
 
 .PHONY: test
-test: lint wasm unit sim e2e console ## Everything that decides whether a change is good.
+test: lint wasm unit sim store e2e console ## Everything that decides whether a change is good.
 
 .PHONY: wasm
 wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
@@ -46,6 +46,10 @@ unit: wasm ## Unit and property tests, and the checks of the built module.
 sim: ## Runs the simulation with SEEDS=n seeds; SEED=n replays one.
 	SEEDS=$(SEEDS) cargo test --quiet --profile sim --test sim -- --nocapture
 
+.PHONY: store
+store: ## Redis and Webdis as they are shipped, with the filter's script.
+	@store="$$(.ci/get-store)" && eval "$$store" && cargo test --quiet --test store
+
 .PHONY: e2e
 e2e: $(ENVOY_VERSIONS:%=e2e-%) ## End-to-end tests on real Envoy, on each supported version.
 
@@ -53,7 +57,8 @@ e2e: $(ENVOY_VERSIONS:%=e2e-%) ## End-to-end tests on real Envoy, on each suppor
 $(ENVOY_VERSIONS:%=e2e-%): e2e-%: wasm wasm-crash
 	@.ci/get-verifiers
 	@echo "Envoy $*:"
-	@ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && cargo test --quiet --test e2e -- --test-threads=4
+	@store="$$(.ci/get-store)" && eval "$$store" && ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && \
+	    cargo test --quiet --test e2e -- --test-threads=4
 
 .PHONY: console
 console: wasm ## The console in real Chromium, and the admin API against its description.

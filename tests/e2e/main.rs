@@ -17,6 +17,7 @@ mod events;
 mod interop;
 mod large_bodies;
 mod observability;
+mod redis;
 mod resilience;
 mod targets;
 

@@ -1,6 +1,7 @@
 //! Real Envoy with the built filter, run from `envoy/envoy.yaml` with as few changes as a test
 //! allows: ports of the kernel's choice, the stand-in platform, and loopback as an allowed target.
 
+use super::store::WEBDIS_AUTH;
 use super::wait;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const SECRET_ENV: &str = "CRM_WEBHOOK_SECRET";
 pub const ADMIN_TOKEN: &str = "9f0d5ad2c57c4f4b9c1e7a3d8b6e2f10";
 const ADMIN_TOKEN_ENV: &str = "FORMHOOK_ADMIN_TOKEN";
+pub const STORE_AUTH_ENV: &str = "FORMHOOK_STORE_AUTH";
 
 /// How the plugin's configuration is written into Envoy's.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +130,28 @@ impl Setup {
         let filters = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
         let shipped = shipped_config().pointer(filters).unwrap()["http_filters"].clone();
         self.at(filters)["http_filters"] = shipped;
+        self
+    }
+
+    /// Adds the cluster `webdis`, on this port of this machine.
+    pub fn with_webdis(mut self, port: u16) -> Self {
+        let endpoint = json!({"address": {"socket_address": {
+            "address": "127.0.0.1", "port_value": port,
+        }}});
+        let cluster = json!({
+            "name": "webdis",
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "load_assignment": {
+                "cluster_name": "webdis",
+                "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+            },
+        });
+        self.at("/static_resources/clusters").as_array_mut().unwrap().push(cluster);
+        for listener in [0, 2] {
+            let keys = &mut self.plugin_of(listener)["vm_config"]["environment_variables"];
+            keys["host_env_keys"].as_array_mut().unwrap().push(json!(STORE_AUTH_ENV));
+        }
         self
     }
 
@@ -290,6 +314,7 @@ impl Process {
             .args(["--drain-time-s", "1"])
             .env(SECRET_ENV, SECRET)
             .env(ADMIN_TOKEN_ENV, ADMIN_TOKEN)
+            .env(STORE_AUTH_ENV, WEBDIS_AUTH)
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod platform;
 pub mod raw;
 pub mod receiver;
+pub mod store;
 pub mod tls;
 pub mod verify;
 pub mod wait;

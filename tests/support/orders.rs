@@ -42,4 +42,6 @@ pub async fn create(gateway: &Gateway, platform: &Platform, customer: &str) {
     let order = json!({"app_id": APP, "entry_id": ORDERS, "data": data});
     let answer = gateway.call(CREATE, platform.api_key(), &order).await;
     assert_eq!(answer.status(), 200);
+    // Until the end of it.
+    answer.bytes().await.unwrap();
 }
