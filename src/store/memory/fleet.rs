@@ -118,8 +118,9 @@ impl Memory {
         }
     }
 
-    /// Whether it is this owner that speaks for the gateway: one of all workers does.
-    pub(in super::super) fn speaks(&mut self, host: &impl Host) -> bool {
+    /// Whether it is this owner that speaks for the gateway, as one of all workers does: and if so,
+    /// whether another did before.
+    pub(in super::super) fn speaks(&mut self, host: &impl Host) -> Option<bool> {
         self.enter(host);
         let key = format!("{}/s", self.prefix);
         let now = host.now();
@@ -135,7 +136,8 @@ impl Memory {
         });
         let mut value = Writer::new(VERSION);
         value.number(self.nonce).number(now.after(SILENCE).0);
-        is_free && !self.has_left && host.save(&key, &value.finish(), expected)
+        let is_new = known.is_none_or(|(nonce, _)| nonce != self.nonce);
+        (is_free && !self.has_left && host.save(&key, &value.finish(), expected)).then_some(is_new)
     }
 
     /// Takes note of what Redis says of a webhook. Whether anything is new; what is older than

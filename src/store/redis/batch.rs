@@ -131,7 +131,10 @@ impl Redis {
         }
         self.has_more = false;
         let polls = now >= self.next_poll;
-        if (polls || !parts.is_empty()) && near.speaks(host) {
+        let wants_to_speak = polls || !parts.is_empty();
+        if let Some(is_new) = wants_to_speak.then(|| near.speaks(host)).flatten() {
+            // Whoever spoke before may have crashed with claimed pushes on their way.
+            self.audits |= is_new;
             if polls {
                 let mark = near.additions_mark(host);
                 op(&mut json, "poll").number(self.version).text(&mark_text(mark)).close(b']');
