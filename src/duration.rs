@@ -34,10 +34,15 @@ fn split(text: &str, is_such: impl Fn(u8) -> bool) -> (&str, &str) {
     text.split_at_checked(end.unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
+/// Whole milliseconds.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Shows a duration of whole milliseconds in the largest unit that it is a multiple of.
 pub fn shown(duration: Duration) -> impl fmt::Display {
     fmt::from_fn(move |f| {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let millis = millis(duration);
         let unit = UNITS.iter().find(|(unit, _)| millis != 0 && millis.is_multiple_of(*unit));
         match unit {
             Some((unit, [name, ..])) => write!(f, "{}{name}", millis / unit),

@@ -8,6 +8,7 @@
 pub mod wasm;
 
 use crate::calendar::{self, Date};
+use crate::duration;
 use std::fmt;
 use std::time::Duration;
 
@@ -24,8 +25,7 @@ impl UnixMillis {
     /// This point plus a duration, at most the end of time.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        UnixMillis(self.0.saturating_add(millis))
+        UnixMillis(self.0.saturating_add(duration::millis(duration)))
     }
 
     /// How long it is from `earlier` until this point; zero if that is not in the past.
@@ -90,6 +90,15 @@ pub enum CalloutError {
     UnknownCluster,
     /// The gateway could not take it on: no healthy host, or a circuit breaker is open.
     Overflow,
+}
+
+impl fmt::Display for CalloutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CalloutError::UnknownCluster => "the gateway has no such cluster",
+            CalloutError::Overflow => "the gateway's connection limits are reached",
+        })
+    }
 }
 
 /// How much of an answer's body is looked at.
@@ -206,6 +215,20 @@ pub trait Host {
 
     /// Sets a gauge, or gives a histogram a value.
     fn record(&self, metric: MetricId, value: u64);
+}
+
+/// 64 random bits, not all of them zero.
+pub fn random_number(host: &impl Host) -> u64 {
+    let mut random = [0; 8];
+    host.random(&mut random);
+    u64::from_ne_bytes(random).max(1)
+}
+
+/// A name that nobody else has: 128 random bits.
+pub fn random_name(host: &impl Host) -> String {
+    let mut random = [0; 16];
+    host.random(&mut random);
+    format!("{:032x}", u128::from_ne_bytes(random))
 }
 
 #[cfg(test)]

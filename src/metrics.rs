@@ -5,6 +5,7 @@
 
 use crate::capture::{Miss, Op};
 use crate::delivery::{Purpose, Webhook};
+use crate::duration;
 use crate::host::{Host, MetricId, MetricKind};
 use crate::store::{Store, Totals};
 use std::rc::Rc;
@@ -161,14 +162,14 @@ impl Metrics {
     /// A target answered, or did not, after this time.
     pub fn duration(&self, host: &impl Host, webhook: &str, duration: Duration) {
         if let Some(of) = self.of(webhook) {
-            host.record(of.duration, millis(duration));
+            host.record(of.duration, duration::millis(duration));
         }
     }
 
     /// A push was delivered so long after the change.
     pub fn lag(&self, host: &impl Host, webhook: &str, lag: Duration) {
         if let Some(of) = self.of(webhook) {
-            host.record(of.lag, millis(lag));
+            host.record(of.lag, duration::millis(lag));
         }
     }
 
@@ -238,8 +239,4 @@ fn count(host: &impl Host, metric: Option<&MetricId>) {
     if let Some(metric) = metric {
         host.add(*metric, 1);
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

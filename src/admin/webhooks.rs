@@ -95,13 +95,6 @@ fn write_one<H: Host>(
 /// All settings but secrets and the values of headers, in the words of the configuration.
 fn settings(json: &mut Builder, webhook: &Webhook) {
     let Webhook { target, forms, ops, signing, headers, timeout, retry, counting, .. } = webhook;
-    let texts = |json: &mut Builder, texts: &mut dyn Iterator<Item = String>| {
-        json.open(b'[');
-        texts.for_each(|text| {
-            json.text(&text);
-        });
-        json.close(b']');
-    };
     json.open(b'{').name("id").text(&webhook.id).name("enabled").flag(webhook.enabled);
     json.name("url").text(&target.to_string());
     if !target.is_by_egress() {
@@ -121,8 +114,8 @@ fn settings(json: &mut Builder, webhook: &Webhook) {
             json.close(b']');
         }
     }
-    texts(json.name("events"), &mut ops.iter().map(|op| op.name().to_owned()));
-    texts(json.name("signing"), &mut signing.iter().map(|scheme| scheme.name().to_owned()));
+    json.name("events").texts(ops.iter().map(|op| op.name()));
+    json.name("signing").texts(signing.iter().map(|scheme| scheme.name()));
     json.name("headers").open(b'{');
     for (name, _) in headers {
         json.name(name).raw("null");
@@ -130,7 +123,7 @@ fn settings(json: &mut Builder, webhook: &Webhook) {
     json.close(b'}');
     let duration = |duration: &_| duration::shown(*duration).to_string();
     json.name("timeout").text(&duration(timeout));
-    texts(json.name("retry"), &mut retry.delays().iter().map(duration));
+    json.name("retry").texts(retry.delays().iter().map(duration));
     json.name("max_in_flight").number(webhook.max_in_flight as u64);
     json.name("disable_after").number(counting.limit.into());
     json.name("disable_count").text(if counting.total { "total" } else { "in_a_row" });
@@ -313,8 +306,7 @@ pub(super) fn tested(probed: &Probed) -> Answer {
     let mut json = Builder::new();
     json.open(b'{').name("delivered").flag(record.outcome == Outcome::Success);
     json.name("id").text(&record.id).name("sent").text(&probed.sent.to_string());
-    let millis = u64::try_from(probed.duration.as_millis()).unwrap_or(u64::MAX);
-    json.name("duration_ms").number(millis);
+    json.name("duration_ms").number(duration::millis(probed.duration));
     json.name("status").maybe_number(record.status.map(u64::from));
     json.name("cause").text(&record.cause).name("answer").text(&record.answer).close(b'}');
     Answer::json(json)

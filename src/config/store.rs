@@ -50,29 +50,23 @@ fn redis(field: &Field<'_>, retention: Duration, env: Env<'_>) -> Option<RedisSe
     let protocol = members.get("protocol").and_then(|protocol| protocol.choice(protocols));
     let protocol = protocol.unwrap_or(Protocol::Webdis);
     let duration = |name, range| members.get(name)?.duration(range);
-    let is_held = members.get("ack").and_then(|ack| {
-        let choices = [("async", false), ("before_response", true)];
-        ack.choice(choices)
-    });
-    let ack_timeout = members.get("ack_timeout");
-    let is_held = is_held.unwrap_or(false);
-    if let Some(timeout) = ack_timeout.filter(|_| !is_held) {
+    let acks = [("async", false), ("before_response", true)];
+    let is_held = members.get("ack").and_then(|ack| ack.choice(acks)).unwrap_or(false);
+    if let Some(timeout) = members.get("ack_timeout").filter(|_| !is_held) {
         timeout.wrong("is for `ack: before_response` only; leave it out");
     }
     let ack_timeout = duration("ack_timeout", ACK_TIMEOUT).unwrap_or(Duration::from_millis(500));
     let most = members.get("max_failed").and_then(|most| most.integer(MAX_FAILED));
-    let namespace = members.get("namespace").map(namespace).unwrap_or(Some("formhook".into()));
-    let authorization = members.get("auth_env").map(|field| authorization(field, protocol, env));
+    let namespace = members.get("namespace").map_or(Some("formhook".into()), namespace);
+    let authorization =
+        members.get("auth_env").and_then(|field| authorization(field, protocol, env));
     let cluster: Box<str> = cluster?.into();
     Some(RedisSettings {
         authority: authority.map_or_else(|| cluster.clone(), Into::into),
         cluster,
         namespace: namespace?,
         protocol,
-        authorization: match authorization {
-            Some(authorization) => Some(authorization?),
-            None => None,
-        },
+        authorization,
         timeout: duration("timeout", TIMEOUT).unwrap_or(Duration::from_secs(2)),
         ack: if is_held { Ack::BeforeResponse(ack_timeout) } else { Ack::Async },
         max_failed: most.unwrap_or(100_000),

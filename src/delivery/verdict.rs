@@ -83,8 +83,8 @@ impl fmt::Display for Cause {
             Cause::NotHttp => f.write_str("the answer is not HTTP"),
             Cause::BrokenAnswer => f.write_str("the answer broke off or was larger than 32 MiB"),
             Cause::Forbidden => f.write_str("the egress policy forbids this address"),
-            Cause::UnknownCluster => f.write_str("the gateway has no such cluster"),
-            Cause::Overflow => f.write_str("the gateway's connection limits are reached"),
+            Cause::UnknownCluster => CalloutError::UnknownCluster.fmt(f),
+            Cause::Overflow => CalloutError::Overflow.fmt(f),
             Cause::NoEgress => f.write_str("the gateway's egress listener is out of reach"),
             Cause::Other(said) => f.write_str(said),
         }

@@ -9,7 +9,7 @@ use crate::admin::Admin;
 use crate::capture::Budget;
 use crate::config::{Config, Plugin, as_json};
 use crate::host::wasm::{self, Envoy};
-use crate::host::{CalloutId, Host, QueueId};
+use crate::host::{CalloutId, Host, QueueId, random_name};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::store::Ack;
@@ -255,9 +255,7 @@ fn watch(root: u32, config: Config, json: &[u8]) -> Running {
 /// A shared queue of this root alone: of a queue that several have registered, only the last to
 /// do so would be woken.
 fn own_queue() -> Option<QueueId> {
-    let mut random = [0; 16];
-    Envoy.random(&mut random);
-    let name = format!("formhook-{:032x}", u128::from_ne_bytes(random));
+    let name = format!("formhook-{}", random_name(&Envoy));
     hostcalls::register_shared_queue(&name).ok().map(QueueId)
 }
 

@@ -75,6 +75,15 @@ impl Builder {
         }
     }
 
+    /// An array of strings.
+    pub fn texts(&mut self, texts: impl IntoIterator<Item: AsRef<str>>) -> &mut Self {
+        self.open(b'[');
+        for text in texts {
+            self.text(text.as_ref());
+        }
+        self.close(b']')
+    }
+
     /// A whole number.
     pub fn number(&mut self, number: u64) -> &mut Self {
         self.raw(&number.to_string())

@@ -15,7 +15,7 @@ mod region;
 mod settings;
 mod webhooks;
 
-pub(super) use self::fleet::{Report, random_name, random_number};
+pub(super) use self::fleet::Report;
 
 use self::directory::Directory;
 use self::lease::{Beat, Look, Seen, add_up};
@@ -26,7 +26,7 @@ use super::{
     Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Selection, Store, Totals,
 };
 use crate::history::Record;
-use crate::host::{CalloutId, Expected, Host, QueueId, Reply, UnixMillis, Version};
+use crate::host::{CalloutId, Expected, Host, QueueId, Reply, UnixMillis, Version, random_number};
 use std::time::Duration;
 
 /// Slots of a region.
@@ -111,9 +111,7 @@ impl Memory {
     /// act, and again now and then. Whether others may have woken it meanwhile.
     fn enter(&mut self, host: &impl Host) -> bool {
         if self.nonce == 0 {
-            let mut random = [0; 8];
-            host.random(&mut random);
-            self.nonce = u64::from_le_bytes(random) | 1;
+            self.nonce = random_number(host);
         }
         let Some(queue) = self.queue else { return true };
         self.directory.enter(host, &self.prefix, self.nonce, queue)
@@ -192,7 +190,7 @@ impl Memory {
     }
 
     /// Reads a push, whoever's it is.
-    fn read(&self, host: &impl Host, place: Place) -> Option<Loaded> {
+    pub(super) fn read(&self, host: &impl Host, place: Place) -> Option<Loaded> {
         let (value, version) = host.load(&self.slot_key(place))?;
         Some(Loaded { place, entry: Entry::decode(&value)?, version })
     }
@@ -213,8 +211,7 @@ impl Memory {
 
     /// Whether an entry of this size is within the bounds.
     fn has_room(&self, bytes: usize) -> bool {
-        let kept: usize = self.regions.0.iter().map(|(_, region)| region.bytes()).sum();
-        kept.saturating_add(bytes).saturating_add(OVERHEAD) <= self.bounds.bytes
+        bytes.saturating_add(OVERHEAD) <= self.room()
     }
 
     fn forget(&mut self, place: Place) {
@@ -334,18 +331,11 @@ impl Store for Memory {
     }
 
     fn wait(&mut self, host: &impl Host, loaded: Loaded, progress: Progress) -> Result<(), Lost> {
-        let Loaded { place, entry, version } = loaded;
-        let entry = Entry { state: State::Waiting(progress), ..entry };
-        let value = entry.encode();
-        self.put(host, place, &value, version)?;
-        self.note(place, &entry.push.webhook, value.len().saturating_add(OVERHEAD), None);
-        Ok(())
+        self.become_state(host, loaded, State::Waiting(progress))
     }
 
     fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost> {
-        self.put(host, loaded.place, b"", loaded.version)?;
-        self.forget(loaded.place);
-        Ok(())
+        self.release(host, loaded.place, loaded.version)
     }
 
     fn delivered(

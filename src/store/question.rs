@@ -4,11 +4,10 @@
 //! [`Question`], and asks the same again once its answer is there.
 
 use super::entry::Entry;
-use super::memory::random_number;
 use super::redis::{Exchange, Heard, Sought, learn_additions, records, report};
 use super::{Additions, Loaded, Place, RedisSettings, Selection, Store, Tiers};
 use crate::history::{Query, Record, Show};
-use crate::host::{CalloutId, Host, Reply};
+use crate::host::{CalloutId, Host, Reply, random_number};
 use crate::json::{Builder, Document, Value};
 use std::rc::Rc;
 
@@ -141,16 +140,22 @@ impl Tiers {
         self.far.is_some()
     }
 
-    fn ask(&mut self, mut op: Builder) -> Result<String, Asked> {
+    /// What `read` makes of the answer to an operation.
+    fn ask<T>(
+        &mut self,
+        mut op: Builder,
+        read: impl FnOnce(&mut Self, Value<'_>) -> T,
+    ) -> Result<T, Asked> {
         op.close(b']');
         let op = op.into_text();
-        match self.desk.answer.take() {
-            Some((asked, answer)) if asked == op => Ok(answer),
-            _ => {
-                self.desk.ops.push(op);
-                Err(Asked)
-            }
+        if let Some((asked, answer)) = self.desk.answer.take()
+            && asked == op
+            && let Ok(answer) = Document::parse(answer.as_bytes())
+        {
+            return Ok(read(self, answer.root()));
         }
+        self.desk.ops.push(op);
+        Err(Asked)
     }
 
     /// A page of the history. `cursor` is what the page before said.
@@ -186,11 +191,11 @@ impl Tiers {
         Sought::new(names.each_ref().map(String::as_str)).write(&mut op);
         op.number(query.from.map_or(0, |from| from.0)).number(query.to.map_or(0, |to| to.0));
         op.text(cursor.unwrap_or_default()).number(query.limit as u64).number(LOOKS);
-        let answer = self.ask(op)?;
-        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
-        let mut items = document.root().items();
-        let found = items.next().map(records).unwrap_or_default();
-        Ok((found, items.next().and_then(cursor_of)))
+        self.ask(op, |_, answer| {
+            let mut items = answer.items();
+            let found = items.next().map(records).unwrap_or_default();
+            (found, items.next().and_then(cursor_of))
+        })
     }
 
     /// A record of the history, by its reference.
@@ -214,8 +219,7 @@ impl Tiers {
         }
         let mut op = op("history_one");
         op.text(reference);
-        let answer = self.ask(op)?;
-        Ok(string(&answer).and_then(|text| Record::decode(text.as_bytes())))
+        self.ask(op, |_, answer| Record::decode(answer.as_str()?.as_bytes()))
     }
 
     /// Whether a text may be the cursor of a page of the history.
@@ -236,8 +240,8 @@ impl Tiers {
         limit: usize,
         places: usize,
     ) -> Result<FailedPage, Asked> {
-        let mut entries = Vec::new();
         if self.far.is_none() {
+            let mut entries = Vec::new();
             let from = cursor.and_then(Place::parse);
             let wants = |entry: &Entry| webhook.is_none_or(|id| *entry.push.webhook == *id);
             let next = self.near.failed_from(host, from, places, &mut |loaded| {
@@ -252,14 +256,10 @@ impl Tiers {
         }
         let mut op = op("failed");
         op.maybe(webhook).text(cursor.unwrap_or_default()).number(limit as u64);
-        let answer = self.ask(op)?;
-        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
-        let mut items = document.root().items();
-        for push in items.next().iter().flat_map(Value::items) {
-            let text = push.as_str().unwrap_or_default();
-            entries.extend(Entry::decode(text.as_bytes()));
-        }
-        Ok((entries, items.next().and_then(cursor_of)))
+        self.ask(op, |_, answer| {
+            let mut items = answer.items();
+            (entries_of(items.next()), items.next().and_then(cursor_of))
+        })
     }
 
     /// Whether a text may be the cursor of a page of the failed cache.
@@ -285,8 +285,7 @@ impl Tiers {
         }
         let mut op = op("failed_one");
         op.text(id);
-        let answer = self.ask(op)?;
-        Ok(string(&answer).and_then(|text| Entry::decode(text.as_bytes())))
+        self.ask(op, |_, answer| Entry::decode(answer.as_str()?.as_bytes()))
     }
 
     /// Has pushes of the failed cache tried again. How many, and whether more are left.
@@ -303,11 +302,11 @@ impl Tiers {
         }
         let mut op = op("retry");
         write_selection(&mut op, selection);
-        let answer = self.ask(op)?;
-        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
-        let mut items = document.root().items();
-        let mut number = || items.next().and_then(|item| item.raw().parse::<usize>().ok());
-        Ok((number().unwrap_or(0), number() == Some(1)))
+        self.ask(op, |_, answer| {
+            let mut items = answer.items();
+            let count = items.next().and_then(|count| count.raw().parse().ok());
+            (count.unwrap_or(0), is_yes(items.next()))
+        })
     }
 
     /// Takes pushes out of the failed cache for good. What they were, and whether more are left.
@@ -324,14 +323,10 @@ impl Tiers {
         }
         let mut op = op("abandon");
         write_selection(&mut op, selection);
-        let answer = self.ask(op)?;
-        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
-        let mut items = document.root().items();
-        let mut entries = Vec::new();
-        for push in items.next().iter().flat_map(Value::items) {
-            entries.extend(Entry::decode(push.as_str().unwrap_or_default().as_bytes()));
-        }
-        Ok((entries, items.next().is_some_and(|more| more.raw() == "1")))
+        self.ask(op, |_, answer| {
+            let mut items = answer.items();
+            (entries_of(items.next()), is_yes(items.next()))
+        })
     }
 
     /// Enables a webhook and counts its failures anew. Whether it was disabled.
@@ -344,12 +339,12 @@ impl Tiers {
         }
         let mut op = op("restart");
         op.text(id);
-        let answer = self.ask(op)?;
-        let document = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
-        if let Some(report) = report(document.root()) {
-            self.near.learn(host, id, &report, false);
-        }
-        Ok(document.root().items().nth(5).is_some_and(|was| was.raw() == "1"))
+        self.ask(op, |store, answer| {
+            if let Some(report) = report(answer) {
+                store.near.learn(host, id, &report, false);
+            }
+            is_yes(answer.items().nth(5))
+        })
     }
 
     /// Has a webhook that is being set begin without failures.
@@ -396,11 +391,7 @@ pub(super) fn mark_text(mark: u64) -> String {
 fn write_selection(op: &mut Builder, selection: &Selection) {
     match selection {
         Selection::Ids(ids) => {
-            op.open(b'[');
-            ids.iter().for_each(|id| {
-                op.text(id);
-            });
-            op.close(b']').maybe(None);
+            op.texts(ids).maybe(None);
         }
         Selection::Webhook(webhook) => {
             op.maybe(None).text(webhook);
@@ -409,9 +400,14 @@ fn write_selection(op: &mut Builder, selection: &Selection) {
     op.number(AT_ONCE);
 }
 
-fn string(answer: &str) -> Option<String> {
-    let document = Document::parse(answer.as_bytes()).ok()?;
-    Some(document.root().as_str()?.into_owned())
+/// Pushes of the failed cache. What cannot be read is left out.
+fn entries_of(list: Option<Value<'_>>) -> Vec<Entry> {
+    let pushes = list.iter().flat_map(Value::items);
+    pushes.filter_map(|push| Entry::decode(push.as_str()?.as_bytes())).collect()
+}
+
+fn is_yes(value: Option<Value<'_>>) -> bool {
+    value.is_some_and(|value| value.raw() == "1")
 }
 
 fn cursor_of(value: Value<'_>) -> Option<Box<str>> {

@@ -27,9 +27,8 @@ pub(super) use settle::{learn_additions, report};
 pub use wire::{Ack, Protocol, RedisSettings};
 
 use self::batch::Batch;
-use super::memory::random_name;
 use super::{Loaded, Memory, Place};
-use crate::host::{CalloutId, Host, Reply};
+use crate::host::{CalloutId, Host, Reply, random_name};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
@@ -159,7 +158,7 @@ impl Redis {
 
     /// What was marked last, and up to where all is stored.
     pub(super) fn tickets(&self) -> (u64, u64) {
-        let of_batch = self.batch.as_ref().and_then(Batch::first_ticket);
+        let of_batch = self.batch.as_ref().and_then(|batch| batch.first_ticket);
         let first = of_batch.or(self.marked.front().map(|(_, ticket)| *ticket));
         (self.ticket, first.map_or(self.ticket, |first| first.saturating_sub(1)))
     }
@@ -217,13 +216,13 @@ impl Redis {
         let now = host.uptime();
         let Some(mut batch) = self.batch.take() else { return true };
         match batch.exchange.hear(host, reply) {
-            Heard::Answer(answer) => {
-                if self.settle(host, near, batch, &answer) {
-                    self.answered(now);
-                } else {
+            Heard::Answer(answer) => match self.settle(host, near, batch, &answer) {
+                Ok(()) => self.answered(now),
+                Err(batch) => {
+                    self.batch = Some(batch);
                     self.failed(near, now, "its answer cannot be understood");
                 }
-            }
+            },
             Heard::Again => self.batch = Some(batch),
             Heard::Failed(words) => {
                 self.batch = Some(batch);
@@ -275,8 +274,8 @@ impl Redis {
         if !self.gateway.is_empty() {
             log::error!("other gateways took this one for dead, and have its pushes");
             for place in std::mem::take(&mut self.known) {
-                if let Some(Loaded { version, .. }) = near.at(host, place) {
-                    near.release(host, place, version);
+                if let Some(Loaded { version, .. }) = near.read(host, place) {
+                    let _ = near.release(host, place, version);
                 }
             }
             self.begin(host);

@@ -97,10 +97,7 @@ impl Store for Tiers {
     }
 
     fn wait(&mut self, host: &impl Host, loaded: Loaded, progress: Progress) -> Result<(), Lost> {
-        match self.far {
-            Some(_) => self.become_state(host, loaded, State::Waiting(progress)),
-            None => self.near.wait(host, loaded, progress),
-        }
+        self.become_state(host, loaded, State::Waiting(progress))
     }
 
     fn finish(&mut self, host: &impl Host, loaded: Loaded) -> Result<(), Lost> {

@@ -44,7 +44,7 @@ async fn a_push_is_stored_before_the_response_ends_and_its_record_is_seen_by_eve
     let redis = RedisServer::start(Fsync::EverySecond).await;
     let webdis = Webdis::start(&redis).await;
     let platform = orders_platform().await;
-    // It never answers, so the push stays where it is stored.
+    // It takes nothing, so the push stays where it is stored.
     let receiver = Receiver::answering(|_| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
     let held = json!({"redis": {"ack": "before_response"}, "webhook": {"retry": ["10m"]}});
     let first = gateway(&platform, &webdis, &receiver.url("/"), held).await;

@@ -25,47 +25,26 @@ const LATEST_MILLIS: u64 = 3_000;
 /// By then everything has come to its end, once nothing disturbs.
 const CALM_MILLIS: u64 = 15 * 60_000;
 
-/// What was seen over all seeds.
-#[derive(Clone, Debug, Default)]
-pub struct Seen {
-    pub calls: u64,
-    pub pushes: u64,
-    pub attempts: u64,
-    pub duplicates: u64,
-    pub delivered: u64,
-    pub failed: u64,
-    pub abandoned: u64,
-    pub crashes: u64,
-    pub kills: u64,
-    pub unstored: u64,
-    pub taken_over: u64,
-    pub batches: u64,
-    pub lost_answers: u64,
-    pub late_batches: u64,
-    pub refused: u64,
-    pub forgotten: u64,
-    pub virtual_millis: u64,
-}
-
-impl Seen {
-    pub fn add(&mut self, other: &Seen) {
-        self.calls += other.calls;
-        self.pushes += other.pushes;
-        self.attempts += other.attempts;
-        self.duplicates += other.duplicates;
-        self.delivered += other.delivered;
-        self.failed += other.failed;
-        self.abandoned += other.abandoned;
-        self.crashes += other.crashes;
-        self.kills += other.kills;
-        self.unstored += other.unstored;
-        self.taken_over += other.taken_over;
-        self.batches += other.batches;
-        self.lost_answers += other.lost_answers;
-        self.late_batches += other.late_batches;
-        self.refused += other.refused;
-        self.forgotten += other.forgotten;
-        self.virtual_millis += other.virtual_millis;
+sums! {
+    /// What was seen over all seeds.
+    Seen {
+        calls,
+        pushes,
+        attempts,
+        duplicates,
+        delivered,
+        failed,
+        abandoned,
+        crashes,
+        kills,
+        unstored,
+        taken_over,
+        batches,
+        lost_answers,
+        late_batches,
+        refused,
+        forgotten,
+        virtual_millis,
     }
 }
 

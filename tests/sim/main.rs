@@ -4,6 +4,23 @@
 //!
 //! `SEEDS=n` runs so many seeds, `SEED=n` replays one.
 
+/// A struct of numbers that are added up over all seeds.
+macro_rules! sums {
+    ($(#[$doc:meta])* $name:ident { $($field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            $(pub $field: u64,)*
+        }
+
+        impl $name {
+            pub fn add(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+}
+
 mod admin;
 mod call;
 mod commands;

@@ -27,33 +27,19 @@ pub struct Mood {
     pub hangs: u64,
 }
 
-/// What was seen over all seeds.
-#[derive(Clone, Debug, Default)]
-pub struct Totals {
-    pub calls: u64,
-    pub pushes: u64,
-    pub attempts: u64,
-    pub delivered: u64,
-    pub failed: u64,
-    pub dropped: u64,
-    pub abandoned: u64,
-    pub crashes: u64,
-    pub updates: u64,
-    pub virtual_millis: u64,
-}
-
-impl Totals {
-    pub fn add(&mut self, other: &Totals) {
-        self.calls += other.calls;
-        self.pushes += other.pushes;
-        self.attempts += other.attempts;
-        self.delivered += other.delivered;
-        self.failed += other.failed;
-        self.dropped += other.dropped;
-        self.abandoned += other.abandoned;
-        self.crashes += other.crashes;
-        self.updates += other.updates;
-        self.virtual_millis += other.virtual_millis;
+sums! {
+    /// What was seen over all seeds.
+    Totals {
+        calls,
+        pushes,
+        attempts,
+        delivered,
+        failed,
+        dropped,
+        abandoned,
+        crashes,
+        updates,
+        virtual_millis,
     }
 }
 

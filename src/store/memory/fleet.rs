@@ -5,7 +5,7 @@ use super::super::entry::{Entry, Push, State};
 use super::super::{Additions, Loaded, Lost, Place, Totals};
 use super::{Memory, OVERHEAD, REGIONS, SLOTS, TRIES};
 use crate::codec::{Reader, Writer};
-use crate::host::{Expected, Host, UnixMillis, Version};
+use crate::host::{Expected, Host, UnixMillis, Version, random_name};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -25,12 +25,7 @@ pub(in super::super) struct Report {
 }
 
 impl Memory {
-    /// What is at a place, whoever's it is.
-    pub(in super::super) fn at(&self, host: &impl Host, place: Place) -> Option<Loaded> {
-        self.read(host, place)
-    }
-
-    /// Writes what a push has become and Redis has yet to know.
+    /// Writes what a push has become that is not in the failed cache here.
     pub(in super::super) fn become_state(
         &mut self,
         host: &impl Host,
@@ -49,18 +44,16 @@ impl Memory {
         Ok(())
     }
 
-    /// Frees a place that is as it was. False if it is not.
+    /// Frees a place that is as it was.
     pub(in super::super) fn release(
         &mut self,
         host: &impl Host,
         place: Place,
         version: Version,
-    ) -> bool {
-        let is_released = self.put(host, place, b"", version).is_ok();
-        if is_released {
-            self.forget(place);
-        }
-        is_released
+    ) -> Result<(), Lost> {
+        self.put(host, place, b"", version)?;
+        self.forget(place);
+        Ok(())
     }
 
     /// The places of this owner that are in use.
@@ -180,8 +173,7 @@ impl Memory {
         additions: &Additions,
     ) {
         host.save(&self.additions_key(), &additions.encode(), Expected::Any);
-        host.save(&self.mark_key(), &mark.to_le_bytes(), Expected::Any);
-        self.wake_others(host);
+        self.set_mark(host, mark);
     }
 
     /// The failed cache of all gateways, as Redis last said.
@@ -206,18 +198,4 @@ impl Memory {
         }
         host.save(&format!("{}/ft", self.prefix), &value.finish(), Expected::Any);
     }
-}
-
-/// 64 random bits, not all of them zero.
-pub(in super::super) fn random_number(host: &impl Host) -> u64 {
-    let mut random = [0; 8];
-    host.random(&mut random);
-    u64::from_ne_bytes(random).max(1)
-}
-
-/// 128 random bits.
-pub(in super::super) fn random_name(host: &impl Host) -> String {
-    let mut random = [0; 16];
-    host.random(&mut random);
-    format!("{:032x}", u128::from_ne_bytes(random))
 }

@@ -2,7 +2,7 @@
 
 use super::super::Additions;
 use super::{Memory, TRIES};
-use crate::host::{Expected, Host};
+use crate::host::{Expected, Host, random_number};
 
 impl Memory {
     pub(super) fn publish(&mut self, host: &impl Host, config: &[u8]) {
@@ -42,11 +42,15 @@ impl Memory {
                 break;
             }
         }
-        // After the change, so that whoever sees the mark sees the change.
-        let mut mark = [0; 8];
-        host.random(&mut mark);
-        host.save(&self.mark_key(), &mark, Expected::Any);
+        let mark = random_number(host);
         self.enter(host);
+        self.set_mark(host, mark);
+    }
+
+    /// Has all owners look at the additions. To be called after the change, so that whoever sees
+    /// the mark sees the change.
+    pub(super) fn set_mark(&mut self, host: &impl Host, mark: u64) {
+        host.save(&self.mark_key(), &mark.to_le_bytes(), Expected::Any);
         self.wake_others(host);
     }
 
@@ -58,7 +62,7 @@ impl Memory {
         format!("{}/a", self.prefix)
     }
 
-    pub(super) fn mark_key(&self) -> String {
+    fn mark_key(&self) -> String {
         format!("{}/am", self.prefix)
     }
 }

@@ -1,6 +1,6 @@
 //! What goes into a batch.
 
-use super::super::entry::{Entry, Failure, State};
+use super::super::entry::{Entry, State};
 use super::super::question::mark_text;
 use super::super::{Loaded, Memory, NoticeKind, Place, Store as _};
 use super::exchange::{self, Exchange, Sought};
@@ -27,16 +27,12 @@ const HOLE_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Batch {
     pub(super) exchange: Exchange,
     pub(super) parts: Vec<Part>,
-    first_ticket: Option<u64>,
+    pub(super) first_ticket: Option<u64>,
 }
 
 impl Batch {
     pub(super) fn has(&self, place: Place) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Place(known, ..) if *known == place))
-    }
-
-    pub(super) fn first_ticket(&self) -> Option<u64> {
-        self.first_ticket
     }
 }
 
@@ -105,7 +101,7 @@ impl Redis {
         while parts.len() < OPS_AT_ONCE
             && let Some((place, ticket)) = self.marked.front().copied()
         {
-            if let Some(loaded) = near.at(host, place) {
+            if let Some(loaded) = near.read(host, place) {
                 let is_known = self.known.contains(&place);
                 let before = json.position();
                 if let Some(part) = write_place(&mut json, loaded, is_known) {
@@ -220,13 +216,7 @@ fn write_order(json: &mut Builder, order: &Order) {
         Order::Notice { webhook, kind, .. } => {
             op(json, "notice").text(webhook).number(*kind as u64)
         }
-        Order::Reclaim(ids) => {
-            op(json, "reclaim").open(b'[');
-            ids.iter().for_each(|id| {
-                json.text(id);
-            });
-            json.close(b']')
-        }
+        Order::Reclaim(ids) => op(json, "reclaim").texts(ids),
         Order::Unclaim(id) => op(json, "unclaim").text(id),
         Order::Discard(id) => op(json, "discard").text(id),
     };
@@ -255,8 +245,7 @@ fn write_place(json: &mut Builder, loaded: Loaded, is_known: bool) -> Option<Par
             Step::Park
         }
         State::Counting(failure, counting) => {
-            let Failure { cause, .. } = &failure;
-            let cause = cause.clone();
+            let cause = failure.cause.clone();
             let entry = Entry { push, state: State::Failed(failure) };
             op(json, "fail").text(&id).text(&webhook).text(&as_text(&entry));
             json.number(is_known.into()).number(counting.limit.into()).text(&cause);

@@ -1,25 +1,18 @@
-//! One run of the script, for who needs its answer and no session.
+//! One run of the script: what is sent, and whether what comes back is its answer.
 
-use super::super::memory::random_name;
 use super::wire::{self, Command, Trouble};
 use super::{LEASE, RedisSettings};
+use crate::duration::millis;
 use crate::history::Record;
-use crate::host::{CalloutId, Host, Reply};
+use crate::host::{CalloutId, Host, Reply, random_name};
 use crate::json::{Builder, Value};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// The script's argument, but for its operations.
 pub(super) fn begin(settings: &RedisSettings, gateway: &str, echo: &str) -> Builder {
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut json = Builder::new();
-    json.open(b'{')
-        .name("echo")
-        .text(echo)
-        .name("gateway")
-        .text(gateway)
-        .name("lease")
-        .number(millis(LEASE));
+    json.open(b'{').name("echo").text(echo).name("gateway").text(gateway);
+    json.name("lease").number(millis(LEASE));
     json.name("retention").number(millis(settings.retention));
     json.name("max_failed").number(settings.max_failed.into());
     json
@@ -71,7 +64,7 @@ impl Exchange {
     pub(in super::super) fn send(&self, host: &impl Host) -> Result<CalloutId, String> {
         wire::send(host, &self.settings, self.step, &self.text).map_err(|error| {
             let cluster = &self.settings.cluster;
-            format!("{} (cluster \"{cluster}\")", wire::in_words(error))
+            format!("{error} (cluster \"{cluster}\")")
         })
     }
 
@@ -109,11 +102,7 @@ impl Sought {
     }
 
     pub(in super::super) fn write(&self, json: &mut Builder) {
-        json.open(b'[');
-        self.0.iter().for_each(|name| {
-            json.text(name);
-        });
-        json.close(b']');
+        json.texts(&self.0);
     }
 }
 

@@ -16,27 +16,29 @@ use std::borrow::Cow;
 const RECLAIMS_AT_ONCE: usize = 8;
 
 impl Redis {
-    /// Does what follows from an answer. False if it is none.
+    /// Does what follows from an answer.
+    ///
+    /// # Errors
+    /// It is none; the batch is still to be answered.
     pub(super) fn settle(
         &mut self,
         host: &impl Host,
         near: &mut Memory,
         batch: Batch,
         answer: &str,
-    ) -> bool {
+    ) -> Result<(), Batch> {
         let Ok(document) = Document::parse(answer.as_bytes()) else {
-            self.batch = Some(batch);
-            return false;
+            return Err(batch);
         };
         let root = document.root();
         if let Some(error) = root.get("error") {
             self.refused(host, near, batch, &text(error));
-            return true;
+            return Ok(());
         }
         let Some(results) = root.get("results") else {
-            self.batch = Some(batch);
-            return false;
+            return Err(batch);
         };
+        let mut unsent_record = None;
         let mut results = results.items();
         for part in batch.parts {
             let Some(result) = results.next() else { break };
@@ -48,14 +50,21 @@ impl Redis {
                 self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
                 continue;
             }
-            self.settle_part(host, near, part, result);
+            if let Part::Records(next) = part {
+                unsent_record = Some(next);
+            } else {
+                self.settle_part(host, near, part, result);
+            }
+        }
+        if let Some(next) = unsent_record {
+            near.set_unsent_record(host, next);
         }
         for push in root.get("dropped").iter().flat_map(Value::items) {
             if let Some(entry) = Entry::decode(text(push).as_bytes()) {
                 near.notice_event(Event::Dropped(entry));
             }
         }
-        true
+        Ok(())
     }
 
     /// The batch was not done, and never will be.
@@ -86,10 +95,11 @@ impl Redis {
             }
             Part::Order(Order::Reclaim(_)) => self.settle_claim(host, near, result),
             Part::Order(order) => settle_order(host, near, order, result),
-            Part::Records(next) => near.set_unsent_record(host, next),
             Part::Poll => self.settle_poll(host, near, result),
             Part::Claim => self.settle_claim(host, near, result),
             Part::Held => self.settle_held(host, near, result),
+            // Of these only the last counts.
+            Part::Records(_) => {}
         }
     }
 
@@ -109,19 +119,14 @@ impl Redis {
                 self.known.insert(place);
                 return;
             }
-            Step::Done { webhook } => reset(host, near, webhook, result),
+            Step::Done { webhook } => learn(host, near, webhook, ["", ""], result),
             Step::Park => {}
             Step::Fail { webhook, push, cause } => {
-                if let Some(report) = report(result) {
-                    near.learn(host, webhook, &report, false);
-                    let mut changes = vec![Change::Failures(report.failures)];
-                    changes.extend(told(result));
-                    near.changed(webhook, push, cause, changes);
-                }
+                learn(host, near, webhook, [push, cause], result);
             }
         }
         // If it changed meanwhile it is another push, or marked again.
-        if near.release(host, place, version) {
+        if near.release(host, place, version).is_ok() {
             self.forget(place);
         }
     }
@@ -214,12 +219,9 @@ impl Redis {
 
 fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value<'_>) {
     match order {
-        Order::Reset(webhook) => reset(host, near, &webhook, result),
+        Order::Reset(webhook) => learn(host, near, &webhook, ["", ""], result),
         Order::Disable { webhook, push, cause } => {
-            if let Some(report) = report(result) {
-                near.learn(host, &webhook, &report, false);
-                near.changed(&webhook, &push, &cause, told(result));
-            }
+            learn(host, near, &webhook, [&push, &cause], result);
         }
         Order::Notice { webhook, kind, push, cause } => {
             let count = u32::try_from(number(result)).unwrap_or(u32::MAX);
@@ -231,12 +233,19 @@ fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value
     }
 }
 
-/// A delivery may have ended a webhook's failures.
-fn reset(host: &impl Host, near: &mut Memory, webhook: &str, result: Value<'_>) {
-    if let Some(report) = report(result)
-        && near.learn(host, webhook, &report, false)
-    {
-        near.changed(webhook, "", "", vec![Change::Failures(report.failures)]);
+/// What became of a webhook, by a push and for a cause; nothing if the script says nothing of it.
+fn learn(
+    host: &impl Host,
+    near: &mut Memory,
+    webhook: &str,
+    [push, cause]: [&str; 2],
+    result: Value<'_>,
+) {
+    if let Some(report) = report(result) {
+        near.learn(host, webhook, &report, false);
+        let mut changes = vec![Change::Failures(report.failures)];
+        changes.extend(told(result));
+        near.changed(webhook, push, cause, changes);
     }
 }
 

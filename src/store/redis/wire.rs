@@ -182,14 +182,6 @@ pub(super) fn send(
     host.call(Callout { cluster, headers, body: body.as_bytes(), timeout })
 }
 
-/// Why a call could not be sent.
-pub(super) fn in_words(error: CalloutError) -> &'static str {
-    match error {
-        CalloutError::UnknownCluster => "the gateway has no such cluster",
-        CalloutError::Overflow => "the gateway could not take the call on",
-    }
-}
-
 /// What a reply says: the text that a command gave. To be called while the host hands it over.
 pub(super) fn hear(host: &impl Host, protocol: Protocol, reply: &Reply) -> Result<String, Trouble> {
     let Reply::Answer(answer) = reply else {
