@@ -116,9 +116,9 @@ impl Pipeline {
         self.courier.tickets()
     }
 
-    /// Whether pushes cannot be stored at the moment.
-    pub fn is_store_down(&self) -> bool {
-        self.courier.is_store_down()
+    /// Since when pushes cannot be stored, by uptime.
+    pub fn store_is_down_since(&self) -> Option<Duration> {
+        self.courier.store_is_down_since()
     }
 
     /// Asks to be woken by then, whatever else is to be done.

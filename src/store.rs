@@ -329,6 +329,6 @@ pub trait Store {
     /// Whether an answer is on its way that this owner has to hear before it leaves.
     fn is_busy(&self) -> bool;
 
-    /// Whether what happened cannot be written at the moment.
-    fn is_down(&self) -> bool;
+    /// Since when, by uptime, what happens cannot be written; `None` if it can.
+    fn is_down_since(&self) -> Option<Duration>;
 }

@@ -134,10 +134,10 @@ impl<S: Store> Courier<S> {
         self.store.tickets()
     }
 
-    /// Whether pushes cannot be stored at the moment.
-    pub fn is_store_down(&self) -> bool {
+    /// Since when pushes cannot be stored, by uptime.
+    pub fn store_is_down_since(&self) -> Option<Duration> {
         // Nobody else tells when what this owner gave up is stored.
-        self.has_left || self.store.is_down()
+        if self.has_left { Some(Duration::ZERO) } else { self.store.is_down_since() }
     }
 
     /// Asks to be woken by then, whatever else is to be done.

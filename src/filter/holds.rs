@@ -62,9 +62,12 @@ impl Holds {
         self.held.borrow().iter().map(|held| held.until).min()
     }
 
-    /// Lets go what is stored and what was held for too long, or all if nothing can be stored.
-    /// How many went without being stored.
-    pub(super) fn let_go(&self, stored: u64, is_down: bool, now: Duration) -> u32 {
+    /// Lets go what is stored and what was held for too long, or all if nothing could be stored for
+    /// so long: who calls during an outage need not wait for its end each time. How many went
+    /// without being stored.
+    pub(super) fn let_go(&self, stored: u64, down_since: Option<Duration>, now: Duration) -> u32 {
+        let timeout = self.timeout.unwrap_or_default();
+        let is_down = down_since.is_some_and(|since| now.saturating_sub(since) >= timeout);
         let mut unstored: u32 = 0;
         let mut free = Vec::new();
         self.held.borrow_mut().retain(|held| {

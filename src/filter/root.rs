@@ -98,8 +98,9 @@ impl Running {
     /// Lets responses go whose pushes are stored.
     fn let_go(&mut self) {
         if self.shared.holds.due().is_some() {
-            let ((_, stored), is_down) = (self.pipeline.tickets(), self.pipeline.is_store_down());
-            let unstored = self.shared.holds.let_go(stored, is_down, Envoy.uptime());
+            let (_, stored) = self.pipeline.tickets();
+            let down_since = self.pipeline.store_is_down_since();
+            let unstored = self.shared.holds.let_go(stored, down_since, Envoy.uptime());
             self.pipeline.not_stored_in_time(&Envoy, unstored);
             self.pipeline.wake_by(self.shared.holds.due());
         }

@@ -566,7 +566,7 @@ impl Store for Memory {
         false
     }
 
-    fn is_down(&self) -> bool {
-        false
+    fn is_down_since(&self) -> Option<Duration> {
+        None
     }
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `waiting:<gateway>` | hash: a gateway's pushes that are to be sent; of no gateway, those to be claimed |
 //! | `gateways`, `dead`, `orphaned` | the ends of leases; whose lease was over; whose pushes can be claimed |
+//! | `speakers` | hash: the session that speaks for a gateway |
 //! | `failed`, `failed_index…`, `failed_count`, `failed_bytes` | the failed cache |
 //! | `webhook:<id>`, `webhooks`, `version`, `notices` | failures, disabled, and when people were told |
 //! | `additions`, `additions_mark` | what an admin set |
@@ -71,6 +72,8 @@ pub(super) struct Redis {
     batch: Option<Batch>,
     sent: Option<CalloutId>,
     failures: u32,
+    /// When the first of these failures was.
+    down_since: Option<Duration>,
     paused_until: Duration,
     next_poll: Duration,
     /// More records or pushes are waiting than went into the last batch.
@@ -102,6 +105,7 @@ impl Redis {
             batch: None,
             sent: None,
             failures: 0,
+            down_since: None,
             paused_until: Duration::ZERO,
             next_poll: Duration::ZERO,
             has_more: false,
@@ -168,9 +172,9 @@ impl Redis {
         self.sent.is_some()
     }
 
-    /// Whether Redis did not answer when it was last asked.
-    pub(super) fn is_down(&self) -> bool {
-        self.failures > 0
+    /// Since when Redis has not answered.
+    pub(super) fn is_down_since(&self) -> Option<Duration> {
+        self.down_since
     }
 
     /// When there will be something to send.
@@ -236,7 +240,7 @@ impl Redis {
         if self.failures > 0 {
             log::info!("the store answers again, after {} failures", self.failures);
         }
-        self.failures = 0;
+        (self.failures, self.down_since) = (0, None);
         self.contact = Some(match self.contact {
             Some((since, last)) if now.saturating_sub(last) < GAP => (since, now),
             _ => (now, now),
@@ -245,6 +249,7 @@ impl Redis {
 
     fn failed(&mut self, near: &mut Memory, now: Duration, words: &str) {
         self.failures = self.failures.saturating_add(1);
+        self.down_since.get_or_insert(now);
         near.count_error();
         if self.failures.is_power_of_two() {
             log::error!(

@@ -299,7 +299,7 @@ impl Store for Tiers {
         self.far.as_ref().is_some_and(|far| far.is_busy())
     }
 
-    fn is_down(&self) -> bool {
-        self.far.as_ref().is_some_and(|far| far.is_down())
+    fn is_down_since(&self) -> Option<Duration> {
+        self.far.as_ref().and_then(|far| far.is_down_since())
     }
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// Says what became of the pushes that met a fault. None may be lost.
-fn tried(fault: &str, pushes: usize, lost: usize, duplicates: usize) {
+pub fn tried(fault: &str, pushes: usize, lost: usize, duplicates: usize) {
     println!("fault: {fault}: pushes {pushes}, lost {lost}, duplicates {duplicates}");
     assert_eq!(lost, 0, "{fault}");
 }
@@ -135,17 +135,17 @@ fn customer(push: &Received) -> String {
 }
 
 /// What a target has seen.
-struct Arrivals {
+pub struct Arrivals {
     /// Customers whose push was answered 2xx.
-    taken: HashSet<String>,
+    pub taken: HashSet<String>,
     /// How often a push came again that was answered 2xx before.
-    duplicates: usize,
+    pub duplicates: usize,
 }
 
 impl Arrivals {
     /// Sorts what arrived. Each customer has one push, and whenever that comes it has the same id
     /// and the same body.
-    fn of(received: &[Received]) -> Self {
+    pub fn of(received: &[Received]) -> Self {
         let mut pushes = HashMap::<String, &Received>::new();
         let mut customers = HashMap::<String, String>::new();
         let mut arrivals = Arrivals { taken: HashSet::new(), duplicates: 0 };
@@ -172,7 +172,7 @@ impl Arrivals {
 }
 
 /// No VM has crashed, and none was taken for one that has.
-fn assert_all_alive(gateway: &Gateway) {
+pub fn assert_all_alive(gateway: &Gateway) {
     gateway.assert_vm_alive();
     assert!(!gateway.log().contains("another worker took over pushes of this one"));
 }

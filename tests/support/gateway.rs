@@ -380,7 +380,19 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- Envoy's log\n{}---", self.log());
+            // Whole it would bury why the test failed.
+            let log = self.log();
+            let test = std::thread::current().name().unwrap_or("unnamed").replace("::", "-");
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/failed");
+            let path = folder.join(format!("{test}-{}.log", self.child.id()));
+            let kept = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, &log));
+            eprintln!("--- Envoy's log is in {}: {kept:?}. Its end:", path.display());
+            let lines = log.lines().filter(|line| !line.contains("formhook.push "));
+            let lines: Vec<&str> = lines.rev().take(20).collect();
+            for line in lines.iter().rev() {
+                eprintln!("{}", line.chars().take(200).collect::<String>());
+            }
+            eprintln!("---");
         }
     }
 }

@@ -38,7 +38,8 @@ pub enum Fsync {
 }
 
 impl Fsync {
-    fn option(self) -> &'static str {
+    /// As Redis' configuration says it.
+    pub fn option(self) -> &'static str {
         match self {
             Fsync::EverySecond => "everysec",
             Fsync::Always => "always",
@@ -59,7 +60,9 @@ impl RedisServer {
         let folder = tempfile::tempdir().unwrap();
         let config = shipped("redis.conf")
             .replace("#SHA256_OF_THE_GATEWAY_PASSWORD", &format!(">{GATEWAY_PASSWORD}"))
-            .replace("#SHA256_OF_THE_ADMIN_PASSWORD", &format!(">{ADMIN_PASSWORD}"));
+            .replace("#SHA256_OF_THE_ADMIN_PASSWORD", &format!(">{ADMIN_PASSWORD}"))
+            // An option could not say this: Redis enters this folder while it reads the file.
+            .replace("dir /var/lib/redis", &format!("dir {}", folder.path().display()));
         std::fs::write(folder.path().join("redis.conf"), config).unwrap();
         let process = Process { child: None, program: program("REDIS_SERVER"), folder };
         let mut server = RedisServer { process, port: 0, fsync };
@@ -94,7 +97,7 @@ impl RedisServer {
         self.process.kill();
         let (folder, port) = (self.process.folder.path().to_owned(), self.port.to_string());
         self.process.start(|redis| {
-            redis.arg(folder.join("redis.conf")).args(["--port", &port, "--dir"]).arg(&folder);
+            redis.arg(folder.join("redis.conf")).args(["--port", &port]);
             redis.args(["--appendfsync", self.fsync.option()]).args(options);
         });
     }
@@ -395,6 +398,17 @@ impl Value {
             Value::Integer(number) => number.to_string(),
             Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Value::Nil | Value::Error(_) | Value::List(_) => panic!("no text: {self:?}"),
+        }
+    }
+
+    /// As texts.
+    ///
+    /// # Panics
+    /// If it is no list of them.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Value::List(values) => values.iter().map(Value::text).collect(),
+            _ => panic!("no list: {self:?}"),
         }
     }
 

@@ -131,6 +131,10 @@ impl Redis {
         if let Some(is_new) = wants_to_speak.then(|| near.speaks(host)).flatten() {
             // Whoever spoke before may have crashed with claimed pushes on their way.
             self.audits |= is_new;
+            if std::mem::take(&mut self.audits) {
+                op(&mut json, "held").close(b']');
+                parts.push(Part::Held);
+            }
             if polls {
                 let mark = near.additions_mark(host);
                 op(&mut json, "poll").number(self.version).text(&mark_text(mark)).close(b']');
@@ -139,10 +143,6 @@ impl Redis {
                 op(&mut json, "claim").number(CLAIMS_AT_ONCE).number(bytes);
                 json.number(self.may_reap(now).into()).close(b']');
                 parts.push(Part::Claim);
-            }
-            if std::mem::take(&mut self.audits) {
-                op(&mut json, "held").close(b']');
-                parts.push(Part::Held);
             }
             self.write_records(&mut json, &mut parts, host, near, now);
         }

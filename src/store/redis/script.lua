@@ -147,12 +147,13 @@ end
 
 -- A push goes to the failed cache, uncounted. 0 if it is another's, or there already.
 function ops.park(id, hook, push, was_stored)
-  local was_there = call('HEXISTS', key('waiting:' .. mine), id)
-  if was_there == 0 and (was_stored == 1 or call('HEXISTS', key('failed'), id) == 1) then return 0 end
+  local waiting = key('waiting:' .. mine)
+  local is_new = call('HEXISTS', key('failed'), id) == 0
+  if is_new and was_stored == 1 and call('HEXISTS', waiting, id) == 0 then return 0 end
   -- First in, then out: whatever stumbles in between, it is not lost.
-  keep_failed(id, hook, push)
-  call('HDEL', key('waiting:' .. mine), id)
-  return 1
+  if is_new then keep_failed(id, hook, push) end
+  call('HDEL', waiting, id)
+  return is_new and 1 or 0
 end
 
 -- The same, counted. What the count is, and what follows from it.
@@ -271,13 +272,16 @@ function ops.set_additions(before, mark, additions)
 end
 
 -- Takes over pushes that are nobody's: what the admin wants to be tried again, and what gateways
--- had whose lease is over. `reaps` says whether leases may be judged.
+-- had whose lease is over. `reaps` says whether leases may be judged. 0 if another worker speaks for
+-- this gateway meanwhile: it would not look for what is claimed after it has looked.
 function ops.claim(count, bytes, reaps)
+  if call('HGET', key('speakers'), mine) ~= batch.session then return 0 end
   if reaps == 1 then
     for _, gateway in ipairs(call('ZRANGEBYSCORE', key('gateways'), '-inf', '(' .. digits(now), 'LIMIT', 0, 100)) do
       if gateway ~= mine then
         call('ZREM', key('gateways'), gateway)
         call('HDEL', key('recorded'), gateway)
+        call('HDEL', key('speakers'), gateway)
         call('ZADD', key('dead'), now, gateway)
         call('SADD', key('orphaned'), gateway)
       end
@@ -304,8 +308,9 @@ function ops.claim(count, bytes, reaps)
   return found
 end
 
--- The ids of all that this gateway has to send.
+-- The ids of all that this gateway has to send, for the worker that speaks for it from now on.
 function ops.held()
+  call('HSET', key('speakers'), mine, batch.session)
   return call('HKEYS', key('waiting:' .. mine))
 end
 

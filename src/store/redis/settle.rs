@@ -96,7 +96,11 @@ impl Redis {
             Part::Order(Order::Reclaim(_)) => self.settle_claim(host, near, result),
             Part::Order(order) => settle_order(host, near, order, result),
             Part::Poll => self.settle_poll(host, near, result),
-            Part::Claim => self.settle_claim(host, near, result),
+            Part::Claim => {
+                // What another worker sent while it spoke may have come late.
+                self.audits |= result.raw() == "0";
+                self.settle_claim(host, near, result);
+            }
             Part::Held => self.settle_held(host, near, result),
             // Of these only the last counts.
             Part::Records(_) => {}

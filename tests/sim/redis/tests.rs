@@ -29,10 +29,11 @@ impl Bench {
         String::from_utf8(answer).unwrap()
     }
 
-    /// The raw answer to the batch of a gateway's session.
-    fn send(&self, gateway: &str, number: u64, ops: &Value) -> String {
+    /// The raw answer to the batch of a gateway's session, which may be named behind it: `g1/b`.
+    fn send(&self, session: &str, number: u64, ops: &Value) -> String {
+        let gateway = session.split('/').next();
         let batch = json!({
-            "gateway": gateway, "session": gateway, "number": number, "lease": LEASE,
+            "gateway": gateway, "session": session, "number": number, "lease": LEASE,
             "retention": RETENTION, "max_failed": 3, "ops": ops,
         });
         self.put(&format!("/EVALSHA/{}/1/%7Bns%7D.raw", self.sha), batch.to_string().as_bytes())
@@ -116,6 +117,19 @@ fn failures_are_counted_exactly_and_disable_a_webhook_once() {
 }
 
 #[test]
+fn a_push_that_two_gateways_have_is_counted_once() {
+    let bench = Bench::new();
+    for gateway in ["g1", "g2"] {
+        bench.answer(gateway, 1, &json!([["put", "a", "push"]]));
+    }
+    let fails = json!([["fail", "a", "crm", "push", 1, 100, "HTTP 500"]]);
+    assert_eq!(bench.results("g1", 2, &fails)[0][0], 1);
+    assert_eq!(bench.results("g2", 2, &fails), json!([0]));
+    assert!(bench.redis.keys("{ns}:waiting:").is_empty());
+    assert_eq!(bench.fields("{ns}:failed"), ["a"]);
+}
+
+#[test]
 fn a_push_that_is_retried_comes_whole_to_whoever_claims_it() {
     let bench = Bench::new();
     let push = "{\"a\":\"\\u0000/\u{0}\n\u{7f}é\u{1f600}\"}\n\\";
@@ -125,9 +139,9 @@ fn a_push_that_is_retried_comes_whole_to_whoever_claims_it() {
     assert_eq!(bench.results("g1", 3, &json!([["retry", ["a", "b"], null, 0]])), json!([[1, 0]]));
     assert!(bench.fields("{ns}:failed").is_empty());
     assert!(bench.redis.keys("{ns}:failed_index").is_empty());
-    let claim = json!([["claim", 10, 100_000, 1]]);
-    assert_eq!(bench.results("g2", 1, &claim), json!([[["a", push]]]));
-    assert_eq!(bench.results("g1", 4, &claim), json!([{}]));
+    let claim = json!([["held"], ["claim", 10, 100_000, 1]]);
+    assert_eq!(bench.results("g2", 1, &claim), json!([{}, [["a", push]]]));
+    assert_eq!(bench.results("g1", 4, &claim), json!([{}, {}]));
     assert_eq!(bench.fields("{ns}:waiting:g2"), ["a"]);
 }
 
@@ -148,7 +162,10 @@ fn what_a_gateway_had_is_claimed_when_its_lease_is_over_and_it_is_told() {
     bench.answer("g1", 1, &json!([["put", "a", "x"], ["put", "b", "y"], ["put", "c", "z"]]));
     bench.now.set(bench.now.get() + LEASE);
     let claim = json!([["claim", 2, 100_000, 1]]);
-    assert_eq!(bench.results("g2", 1, &claim), json!([{}]));
+    assert_eq!(
+        bench.results("g2", 1, &json!([["held"], ["claim", 2, 100_000, 1]])),
+        json!([{}, {}])
+    );
     bench.now.set(bench.now.get() + 1);
     // Who may not judge leases does not.
     assert_eq!(bench.results("g2", 2, &json!([["claim", 2, 100_000, 0]])), json!([{}]));
@@ -162,6 +179,21 @@ fn what_a_gateway_had_is_claimed_when_its_lease_is_over_and_it_is_told() {
     bench.now.set(bench.now.get() + 90_000_000);
     bench.answer("g2", 5, &claim);
     assert_ne!(bench.answer("g1", 2, &put), json!({"error": "reaped"}));
+}
+
+#[test]
+fn a_late_claim_of_who_no_longer_speaks_for_the_gateway_takes_nothing() {
+    let bench = Bench::new();
+    let ops = json!([["held"], fail("a", 100), ["retry", ["a"], null, 0]]);
+    bench.answer("g1/first", 1, &ops);
+    let claim = json!([["claim", 10, 100_000, 1]]);
+    assert_eq!(bench.results("g1/second", 1, &json!([["held"]])), json!([{}]));
+    assert_eq!(bench.results("g1/first", 2, &claim), json!([0]));
+    assert_eq!(bench.fields("{ns}:waiting:"), ["a"]);
+    assert_eq!(bench.results("g1/second", 2, &claim), json!([[["a", "push a"]]]));
+    // It does speak again, and sees what was claimed meanwhile.
+    let again = json!([["held"], ["claim", 10, 100_000, 1]]);
+    assert_eq!(bench.results("g1/first", 3, &again), json!([["a"], {}]));
 }
 
 #[test]
