@@ -1,7 +1,10 @@
 //! What Envoy does with a configuration that is not one.
 
-use super::support::gateway::{Setup, Wrapping, root};
+use super::support::gateway::{
+    ADMIN_TOKEN, SECRET, STORE_AUTH_ENV, Setup, Wrapping, envoy_binary, root, shipped,
+};
 use super::support::raw::refusing_address;
+use super::support::store::WEBDIS_AUTH;
 use super::*;
 use std::process::Command;
 
@@ -48,15 +51,39 @@ async fn what_is_no_configuration_at_all_is_refused() {
 }
 
 #[test]
-fn the_shipped_gateway_is_valid() {
-    let output = Command::new(super::support::gateway::envoy_binary())
-        .args(["--mode", "validate", "--config-path", "envoy/envoy.yaml"])
-        .env("CRM_WEBHOOK_SECRET", super::support::gateway::SECRET)
-        .env("FORMHOOK_ADMIN_TOKEN", super::support::gateway::ADMIN_TOKEN)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
-    assert!(!log.contains("[warning]") && !log.contains("deprecated"), "{log}");
+fn the_shipped_gateways_are_valid() {
+    for file in ["envoy/envoy.yaml", "envoy/redis/envoy.yaml"] {
+        let output = Command::new(envoy_binary())
+            .args(["--mode", "validate", "--config-path", file])
+            .env(SECRET_ENV, SECRET)
+            .env("FORMHOOK_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env(STORE_AUTH_ENV, WEBDIS_AUTH)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{file}: {log}");
+        assert!(!log.contains("[warning]") && !log.contains("deprecated"), "{file}: {log}");
+    }
+}
+
+#[test]
+fn the_gateway_with_redis_is_the_other_one_with_what_it_says_it_adds() {
+    let mut with_redis = shipped("envoy/redis/envoy.yaml");
+    let clusters = with_redis["static_resources"]["clusters"].as_array_mut().unwrap();
+    assert_eq!(clusters.pop().unwrap()["name"], "webdis");
+    for listener in [0, 2] {
+        let filters = format!(
+            "/static_resources/listeners/{listener}/filter_chains/0/filters/0/typed_config/http_filters"
+        );
+        let filters = with_redis.pointer_mut(&filters).unwrap().as_array_mut().unwrap();
+        let is_ours = |filter: &&mut Value| filter["name"] == "envoy.filters.http.wasm";
+        let filter = filters.iter_mut().find(is_ours).unwrap();
+        let plugin = &mut filter["typed_config"]["config"];
+        let variables = &mut plugin["vm_config"]["environment_variables"]["host_env_keys"];
+        assert_eq!(variables.as_array_mut().unwrap().pop().unwrap(), STORE_AUTH_ENV);
+        let store = plugin["configuration"]["value"].as_object_mut().unwrap().remove("store");
+        assert_eq!(store.is_some(), listener == 0);
+    }
+    assert_eq!(with_redis, shipped("envoy/envoy.yaml"));
 }

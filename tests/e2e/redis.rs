@@ -2,6 +2,7 @@
 
 mod fleet;
 mod kills;
+mod refusals;
 
 use crate::plugin;
 use crate::support::gateway::{Gateway, STORE_AUTH_ENV, Setup};

@@ -1,7 +1,7 @@
 //! Real Envoy with the built filter, run from `envoy/envoy.yaml` with as few changes as a test
 //! allows: ports of the kernel's choice, the stand-in platform, and loopback as an allowed target.
 
-use super::store::WEBDIS_AUTH;
+use super::store::{UPSTASH_TOKEN, WEBDIS_AUTH};
 use super::wait;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -29,6 +29,8 @@ pub struct Setup {
     config: Value,
     workers: usize,
     is_dynamic: bool,
+    /// What is said to the store.
+    store_auth: &'static str,
 }
 
 impl Setup {
@@ -37,9 +39,14 @@ impl Setup {
         Self::with_plugin_text(platform, &plugin.to_string())
     }
 
+    /// What is shipped, as it is.
+    fn of(file: &str) -> Self {
+        Setup { config: shipped(file), workers: 1, is_dynamic: false, store_auth: WEBDIS_AUTH }
+    }
+
     /// The same, where the plugin's configuration may be no JSON at all.
     pub fn with_plugin_text(platform: SocketAddr, plugin: &str) -> Self {
-        let mut setup = Setup { config: shipped_config(), workers: 1, is_dynamic: false };
+        let mut setup = Setup::of("envoy/envoy.yaml");
         *setup.at("/admin/address/socket_address/port_value") = json!(0);
         for listener in [0, 2] {
             let port =
@@ -128,31 +135,32 @@ impl Setup {
     /// The shipped rules again, with which nothing on this machine can be reached.
     pub fn denying_loopback(mut self) -> Self {
         let filters = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
-        let shipped = shipped_config().pointer(filters).unwrap()["http_filters"].clone();
+        let shipped = shipped("envoy/envoy.yaml").pointer(filters).unwrap()["http_filters"].clone();
         self.at(filters)["http_filters"] = shipped;
         self
     }
 
-    /// Adds the cluster `webdis`, on this port of this machine.
+    /// Adds what `envoy/redis/envoy.yaml` has beside the plugin's configuration, with Webdis on this port
+    /// of this machine.
     pub fn with_webdis(mut self, port: u16) -> Self {
-        let endpoint = json!({"address": {"socket_address": {
-            "address": "127.0.0.1", "port_value": port,
-        }}});
-        let cluster = json!({
-            "name": "webdis",
-            "type": "STATIC",
-            "connect_timeout": "1s",
-            "load_assignment": {
-                "cluster_name": "webdis",
-                "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
-            },
-        });
-        self.at("/static_resources/clusters").as_array_mut().unwrap().push(cluster);
+        let mut with_redis = Setup::of("envoy/redis/envoy.yaml");
+        let mut webdis = with_redis.cluster("webdis").clone();
+        let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
+        webdis.pointer_mut(endpoint).unwrap()["socket_address"]["port_value"] = json!(port);
+        let clusters = self.at("/static_resources/clusters").as_array_mut().unwrap();
+        clusters.retain(|cluster| cluster["name"] != "webdis");
+        clusters.push(webdis);
+        let variables = with_redis.plugin()["vm_config"]["environment_variables"].clone();
         for listener in [0, 2] {
-            let keys = &mut self.plugin_of(listener)["vm_config"]["environment_variables"];
-            keys["host_env_keys"].as_array_mut().unwrap().push(json!(STORE_AUTH_ENV));
+            self.plugin_of(listener)["vm_config"]["environment_variables"] = variables.clone();
         }
         self
+    }
+
+    /// The same for what speaks as Upstash does.
+    pub fn with_upstash(mut self, port: u16) -> Self {
+        self.store_auth = UPSTASH_TOKEN;
+        self.with_webdis(port)
     }
 
     /// Any other change of the configuration.
@@ -228,9 +236,9 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `envoy/envoy.yaml` as it is shipped.
-pub fn shipped_config() -> Value {
-    let text = std::fs::read_to_string(root().join("envoy/envoy.yaml")).unwrap();
+/// A configuration of Envoy as it is shipped.
+pub fn shipped(file: &str) -> Value {
+    let text = std::fs::read_to_string(root().join(file)).unwrap();
     serde_yaml_ng::from_str(&text).unwrap()
 }
 
@@ -314,7 +322,7 @@ impl Process {
             .args(["--drain-time-s", "1"])
             .env(SECRET_ENV, SECRET)
             .env(ADMIN_TOKEN_ENV, ADMIN_TOKEN)
-            .env(STORE_AUTH_ENV, WEBDIS_AUTH)
+            .env(STORE_AUTH_ENV, setup.store_auth)
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

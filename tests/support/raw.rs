@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// What to do after a request was read.
 #[derive(Clone, Debug)]
@@ -86,10 +86,14 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A port where nobody listens.
+/// A port where nobody listens, nor ever will.
 pub async fn refusing_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    // Were it closed, the kernel could give its port to a server of another test.
+    std::mem::forget(socket);
+    address
 }
 
 /// Sends a request piece by piece, and reads until the server closes the connection.

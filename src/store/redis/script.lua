@@ -7,8 +7,17 @@
 
 local batch = cjson.decode(ARGV[1])
 local prefix = KEYS[1] .. ':'
-local call = redis.call
-local time = call('TIME')
+
+local function said(problem) return type(problem) == 'table' and problem.err or tostring(problem) end
+
+-- An error says which key it is about.
+local function call(command, name, ...)
+  local is_done, result = pcall(redis.call, command, name, ...)
+  if not is_done then error({err = said(result) .. ' (' .. command .. ' ' .. name .. ')'}) end
+  return result
+end
+
+local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local mine = batch.gateway
 
@@ -238,27 +247,39 @@ function ops.poll(version, mark)
   local answer = {
     version = tonumber(call('GET', key('version'))) or 0, webhooks = {}, failed = {}, notices = {},
     failed_bytes = tonumber(call('GET', key('failed_bytes'))) or 0,
-    unowned = call('HLEN', key('waiting:')),
   }
-  -- If it has gone back, what was known before is worth nothing.
-  local since = version > answer.version and '-inf' or '(' .. digits(version)
-  for _, id in ipairs(call('ZRANGEBYSCORE', key('webhooks'), since, '+inf')) do
-    local state = webhook(id)
-    state[5] = id
-    answer.webhooks[#answer.webhooks + 1] = state
+  -- What stumbles over a foreign value hides nothing else.
+  local function part(look)
+    local is_done, problem = pcall(look)
+    if not is_done then answer.error = said(problem) end
   end
-  local counts = call('HGETALL', key('failed_count'))
-  for at = 1, #counts, 2 do answer.failed[#answer.failed + 1] = {counts[at], tonumber(counts[at + 1]) or 0} end
-  local held = call('HGETALL', key('notices'))
-  for at = 1, #held, 2 do
-    local hook, kind = string.match(held[at], '^(.*) (%d)$')
-    local count = hook and notice(hook, kind, 0)
-    if count then answer.notices[#answer.notices + 1] = {hook, tonumber(kind), count} end
-  end
-  local current = call('GET', key('additions_mark')) or ''
-  if current ~= mark then
-    answer.mark, answer.additions = current, call('GET', key('additions')) or ''
-  end
+  part(function()
+    -- If it has gone back, what was known before is worth nothing.
+    local since = version > answer.version and '-inf' or '(' .. digits(version)
+    for _, id in ipairs(call('ZRANGEBYSCORE', key('webhooks'), since, '+inf')) do
+      local state = webhook(id)
+      state[5] = id
+      answer.webhooks[#answer.webhooks + 1] = state
+    end
+  end)
+  part(function()
+    local counts = call('HGETALL', key('failed_count'))
+    for at = 1, #counts, 2 do answer.failed[#answer.failed + 1] = {counts[at], tonumber(counts[at + 1]) or 0} end
+  end)
+  part(function()
+    local held = call('HGETALL', key('notices'))
+    for at = 1, #held, 2 do
+      local hook, kind = string.match(held[at], '^(.*) (%d)$')
+      local count = hook and notice(hook, kind, 0)
+      if count then answer.notices[#answer.notices + 1] = {hook, tonumber(kind), count} end
+    end
+  end)
+  part(function()
+    local current = call('GET', key('additions_mark')) or ''
+    if current ~= mark then
+      answer.mark, answer.additions = current, call('GET', key('additions')) or ''
+    end
+  end)
   return answer
 end
 
@@ -456,7 +477,7 @@ for at, op in ipairs(batch.ops) do
   -- at the moment it refuses before anything was written, and the whole batch comes again.
   local is_done, result = pcall(ops[op[1]], unpack(op, 2))
   if not is_done then
-    local text = type(result) == 'table' and result.err or tostring(result)
+    local text = said(result)
     for _, refusal in ipairs({'OOM', 'READONLY', 'MISCONF', 'NOREPLICAS'}) do
       if string.find(text, refusal, 1, true) then error({err = text}) end
     end
@@ -464,9 +485,9 @@ for at, op in ipairs(batch.ops) do
   end
   results[at] = result
 end
-local said = answer({results = results, dropped = dropped})
+local text = answer({results = results, dropped = dropped})
 if session then
-  call('HSET', session, 'number', batch.number, 'answer', said)
+  call('HSET', session, 'number', batch.number, 'answer', text)
   call('PEXPIRE', session, 86400000)
 end
-return said
+return text

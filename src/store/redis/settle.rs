@@ -44,8 +44,7 @@ impl Redis {
             let Some(result) = results.next() else { break };
             let error = text(result);
             if error.starts_with("error") {
-                near.count_error();
-                log::error!("the store cannot do a step: {error}");
+                cannot_do(near, &error);
                 self.keep(part);
                 self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
                 continue;
@@ -136,6 +135,9 @@ impl Redis {
     }
 
     fn settle_poll(&mut self, host: &impl Host, near: &mut Memory, result: Value<'_>) {
+        if let Some(error) = result.get("error") {
+            cannot_do(near, &text(error));
+        }
         let version = result.get("version").map_or(0, number);
         let gone_back = version < self.version;
         self.version = version;
@@ -219,6 +221,11 @@ impl Redis {
             near.notice_event(Event::Adopted(adopted));
         }
     }
+}
+
+fn cannot_do(near: &mut Memory, error: &str) {
+    near.count_error();
+    log::error!("the store cannot do a step: {error}");
 }
 
 fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value<'_>) {

@@ -202,6 +202,10 @@ pub(super) fn hear(host: &impl Host, protocol: Protocol, reply: &Reply) -> Resul
         Some(Err(error)) => Err(is_error(&error)),
         None => Err(Trouble::Failed(match (answer.status, body.trim()) {
             (504, _) => "no answer in time".to_owned(),
+            (401 | 403, "") => {
+                let status = answer.status;
+                format!("HTTP {status}: is the password right that `auth_env` names?")
+            }
             (status, "") => format!("HTTP {status}"),
             (status, body) => format!("HTTP {status}: {}", shown(body)),
         })),

@@ -151,9 +151,13 @@ fn a_foreign_value_makes_only_what_meets_it_an_error() {
     bench.redis.set_string("{ns}:waiting:g1", b"foreign");
     let ops = json!([["put", "a", "x"], ["set_additions", "", "mark", "blob"], ["nonsense"]]);
     let results = bench.results("g1", 1, &ops);
-    let wrong = "error WRONGTYPE Operation against a key holding the wrong kind of value";
+    let wrong = "error WRONGTYPE Operation against a key holding the wrong kind of value \
+                 (HSET {ns}:waiting:g1)";
     assert_eq!(results, json!([wrong, 1, "error attempt to call a nil value"]));
-    assert_eq!(bench.results("g1", 2, &json!([["poll", 0, ""]]))[0]["additions"], "blob");
+    bench.redis.set_string("{ns}:failed_count", b"foreign");
+    let news = bench.results("g1", 2, &json!([["poll", 0, ""]]))[0].take();
+    assert_eq!(news["additions"], "blob");
+    assert!(news["error"].as_str().unwrap().ends_with("(HGETALL {ns}:failed_count)"), "{news}");
 }
 
 #[test]
