@@ -64,9 +64,15 @@ $(ENVOY_VERSIONS:%=e2e-%): e2e-%: wasm wasm-crash
 console: wasm ## The console in real Chromium, and the admin API against its description.
 	@.ci/get-browser
 	@.ci/get-schemathesis >/dev/null
-	@ENVOY="$$(.ci/get-envoy $(firstword $(ENVOY_VERSIONS)))" && export ENVOY && \
+	@store="$$(.ci/get-store)" && eval "$$store" && \
+	    ENVOY="$$(.ci/get-envoy $(firstword $(ENVOY_VERSIONS)))" && export ENVOY && \
 	    cargo test --quiet --test console -- --test-threads=3 && \
 	    cargo test --quiet --test api -- --nocapture
+
+.PHONY: bench-store
+bench-store: wasm ## What state in Redis costs, and how fast a million records are found in.
+	@store="$$(.ci/get-store)" && eval "$$store" && ENVOY="$$(.ci/get-envoy)" && export ENVOY && \
+	    cargo bench --quiet --profile sim --bench store
 
 .PHONY: faults
 faults: wasm wasm-crash ## Tries every fault on real Envoy, and prints what was lost as a table.

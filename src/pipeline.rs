@@ -9,7 +9,7 @@ use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply};
 use crate::metrics::Metrics;
 use crate::payload::payload;
-use crate::store::{Bounds, Entry, PushId, Selection, Store, Tiers};
+use crate::store::{Asked, Bounds, Entry, PushId, Selection, Store, Tiers};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -161,19 +161,19 @@ impl Pipeline {
         self.courier.leave(host)
     }
 
-    /// Enables a disabled webhook. False if it was not disabled.
-    pub fn restart(&mut self, host: &impl Host, webhook: &str) -> bool {
-        commands::restart(self.courier.store(), host, &self.metrics, webhook)
-    }
-
-    /// Has pushes of the failed cache tried again. How many.
-    pub fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
-        commands::retry(self.courier.store(), host, selection)
-    }
-
     /// Gives pushes of the failed cache up. Which.
-    pub fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
-        commands::abandon(self.courier.store(), host, &self.metrics, selection)
+    ///
+    /// # Errors
+    /// Redis has to be asked.
+    pub fn abandon(
+        &mut self,
+        host: &impl Host,
+        selection: &Selection,
+    ) -> Result<Vec<Entry>, Asked> {
+        let store = self.courier.store();
+        let (given_up, _) = store.abandon_failed(host, selection)?;
+        commands::abandoned(store, host, &self.metrics, &given_up);
+        Ok(given_up)
     }
 
     /// Whether nothing is under way.

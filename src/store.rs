@@ -202,9 +202,6 @@ pub trait Store {
     /// Disables a webhook at once, for what a push met with.
     fn disable(&mut self, host: &impl Host, id: &str, push: &PushId, cause: &str);
 
-    /// Enables a webhook and counts its failures anew. Whether it was disabled.
-    fn restart(&mut self, host: &impl Host, id: &str) -> bool;
-
     /// People have to be told this of a webhook, if they were not just now.
     fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str);
 
@@ -224,31 +221,6 @@ pub trait Store {
 
     /// Changes with each change of the additions, and is cheap to read.
     fn additions_mark(&self, host: &impl Host) -> u64;
-
-    /// Changes the additions, atomically, and has all owners look at them. `change` may be called
-    /// several times; if it says false everything stays as it is.
-    fn change_additions(
-        &mut self,
-        host: &impl Host,
-        change: &mut dyn FnMut(&mut Additions) -> bool,
-    );
-
-    /// The same, where an error of `change` leaves everything as it is.
-    ///
-    /// # Errors
-    /// Those of `change`.
-    fn update_additions<E>(
-        &mut self,
-        host: &impl Host,
-        mut change: impl FnMut(&mut Additions) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut result = Ok(());
-        self.change_additions(host, &mut |additions| {
-            result = change(additions);
-            result.is_ok()
-        });
-        result
-    }
 
     /// Writes a record into the history.
     fn record(&mut self, host: &impl Host, record: &Record);
@@ -274,12 +246,6 @@ pub trait Store {
     fn failed(&self, host: &impl Host, visit: &mut dyn FnMut(Loaded) -> bool) {
         self.failed_from(host, None, usize::MAX, visit);
     }
-
-    /// Has pushes of the failed cache tried again, by whoever owns them. How many.
-    fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize;
-
-    /// Takes pushes out of the failed cache for good. What they were.
-    fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry>;
 
     /// What was noticed since this was last asked.
     fn noticed(&mut self) -> Vec<Event>;

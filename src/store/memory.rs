@@ -22,9 +22,7 @@ use self::lease::{Beat, Look, Seen, add_up};
 use self::region::{Names, RegionRecord, Regions};
 use super::entry::{Entry, Failure, Progress, State};
 use super::webhook_state::{Change, Counting, WebhookState};
-use super::{
-    Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Selection, Store, Totals,
-};
+use super::{Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Store, Totals};
 use crate::history::Record;
 use crate::host::{CalloutId, Expected, Host, QueueId, Reply, UnixMillis, Version, random_number};
 use std::time::Duration;
@@ -400,10 +398,6 @@ impl Store for Memory {
         Memory::disable(self, host, id, push, cause);
     }
 
-    fn restart(&mut self, host: &impl Host, id: &str) -> bool {
-        Memory::restart(self, host, id)
-    }
-
     fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str) {
         Memory::notice(self, host, id, kind, push, cause);
     }
@@ -428,14 +422,6 @@ impl Store for Memory {
         Memory::additions_mark(self, host)
     }
 
-    fn change_additions(
-        &mut self,
-        host: &impl Host,
-        change: &mut dyn FnMut(&mut Additions) -> bool,
-    ) {
-        Memory::change_additions(self, host, change);
-    }
-
     fn record(&mut self, host: &impl Host, record: &Record) {
         Memory::record(self, host, record);
     }
@@ -456,14 +442,6 @@ impl Store for Memory {
         visit: &mut dyn FnMut(Loaded) -> bool,
     ) -> Option<Place> {
         Memory::failed_from(self, host, from, places, visit)
-    }
-
-    fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
-        Memory::retry(self, host, selection)
-    }
-
-    fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
-        Memory::abandon(self, host, selection)
     }
 
     fn noticed(&mut self) -> Vec<Event> {

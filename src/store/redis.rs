@@ -76,7 +76,7 @@ pub(super) struct Redis {
     down_since: Option<Duration>,
     paused_until: Duration,
     next_poll: Duration,
-    /// More records or pushes are waiting than went into the last batch.
+    /// More records are waiting than went into the last batch.
     has_more: bool,
     /// The version of what is known of webhooks.
     version: u64,

@@ -9,7 +9,7 @@ use super::redis::{Redis, RedisSettings};
 use super::webhook_state::{Counting, WebhookState};
 use super::{
     Additions, Adopted, Bounds, Event, Full, Loaded, Lost, Memory, NoticeKind, Place, PushId,
-    Selection, Store, Totals,
+    Store, Totals,
 };
 use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply, UnixMillis};
@@ -151,10 +151,6 @@ impl Store for Tiers {
         far.order(Order::Disable { webhook, push, cause });
     }
 
-    fn restart(&mut self, host: &impl Host, id: &str) -> bool {
-        self.near.restart(host, id)
-    }
-
     fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str) {
         let Some(far) = &mut self.far else {
             return self.near.notice(host, id, kind, push, cause);
@@ -184,14 +180,6 @@ impl Store for Tiers {
         self.near.additions_mark(host)
     }
 
-    fn change_additions(
-        &mut self,
-        host: &impl Host,
-        change: &mut dyn FnMut(&mut Additions) -> bool,
-    ) {
-        self.near.change_additions(host, change);
-    }
-
     fn record(&mut self, host: &impl Host, record: &Record) {
         self.near.record(host, record);
     }
@@ -212,14 +200,6 @@ impl Store for Tiers {
         visit: &mut dyn FnMut(Loaded) -> bool,
     ) -> Option<Place> {
         self.near.failed_from(host, from, places, visit)
-    }
-
-    fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
-        self.near.retry(host, selection)
-    }
-
-    fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
-        self.near.abandon(host, selection)
     }
 
     fn noticed(&mut self) -> Vec<Event> {

@@ -16,6 +16,7 @@ mod history;
 mod hostile_text;
 mod keyboard;
 mod looks;
+mod redis;
 mod sign_in;
 mod webhooks;
 

@@ -238,8 +238,9 @@ fn a_push_parked_while_disabled_keeps_its_id() {
     assert!(kept.contains(&ids(&first)[0]));
 
     let (host, pipeline) = &mut gateway.workers[1];
-    assert!(pipeline.restart(&**host, "crm"));
-    assert_eq!(pipeline.retry(&**host, &Selection::Webhook("crm".into())), 2);
+    assert_eq!(pipeline.store().restart_webhook(&**host, "crm"), Ok(true));
+    let all = Selection::Webhook("crm".into());
+    assert_eq!(pipeline.store().retry_failed(&**host, &all), Ok((2, false)));
     let sent = gateway.run(|_| 200);
     assert_eq!(ids(&sent), kept);
     assert!(gateway.failed().is_empty());
@@ -256,9 +257,9 @@ fn some_of_the_failed_cache_may_be_retried_and_some_abandoned() {
     let failed: Vec<_> = gateway.failed().into_iter().map(|(id, _)| id).collect();
     let (host, pipeline) = &mut gateway.workers[0];
     let one = Selection::Ids(vec![failed[0].clone(), "no such id".into()]);
-    assert_eq!(pipeline.retry(&**host, &one), 1);
+    assert_eq!(pipeline.store().retry_failed(&**host, &one), Ok((1, false)));
     let two = Selection::Ids(failed[1..3].to_vec());
-    assert_eq!(pipeline.abandon(&**host, &two).len(), 2);
+    assert_eq!(pipeline.abandon(&**host, &two).unwrap().len(), 2);
     assert_eq!(ids(&gateway.run(|_| 200)), failed[..1]);
     let left: Vec<_> = gateway.failed().into_iter().map(|(id, _)| id).collect();
     assert_eq!(left, failed[3..]);
@@ -347,7 +348,7 @@ fn pushes_follow_a_webhook_to_its_new_address() {
     assert_eq!(authorities(&sent), ["crm.example", "old.example", "old.example"]);
     gateway.set_webhook("erp", Some("https://new.example/"));
     let (host, pipeline) = &mut gateway.workers[1];
-    pipeline.retry(&**host, &Selection::Webhook("erp".into()));
+    pipeline.store().retry_failed(&**host, &Selection::Webhook("erp".into())).unwrap();
     let sent = gateway.run(|_| 200);
     assert_eq!(authorities(&sent), ["new.example"]);
     assert!(gateway.failed().is_empty());
@@ -374,7 +375,7 @@ fn what_is_on_its_way_to_a_webhook_that_is_deleted_goes_to_the_failed_cache() {
         assert_eq!(authorities(&gateway.run(answer)), ["crm.example"]);
         // There is nowhere to send it to.
         let (host, pipeline) = &mut gateway.workers[1];
-        pipeline.retry(&**host, &Selection::Webhook("erp".into()));
+        pipeline.store().retry_failed(&**host, &Selection::Webhook("erp".into())).unwrap();
         assert!(gateway.run(answer).is_empty());
         assert_eq!(gateway.failed().len(), usize::from(status == 500));
         assert!(gateway.workers.iter().all(|(_, pipeline)| pipeline.is_idle()));

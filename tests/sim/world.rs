@@ -322,13 +322,13 @@ impl World {
             let host = &*owner.host;
             let selection = Selection::Webhook(webhook.clone());
             match what {
-                0 => drop(owner.pipeline.restart(host, &webhook)),
+                0 => drop(owner.pipeline.store().restart_webhook(host, &webhook).unwrap()),
                 1 => {
-                    owner.pipeline.restart(host, &webhook);
-                    owner.pipeline.retry(host, &selection);
+                    owner.pipeline.store().restart_webhook(host, &webhook).unwrap();
+                    owner.pipeline.store().retry_failed(host, &selection).unwrap();
                 }
                 2 => set_webhooks(host, variant),
-                _ => abandoned = owner.pipeline.abandon(host, &selection),
+                _ => abandoned = owner.pipeline.abandon(host, &selection).unwrap(),
             }
             owner.pipeline.woken(host);
         });

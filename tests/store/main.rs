@@ -7,6 +7,9 @@
 #[path = "../support/store.rs"]
 mod store;
 
+#[path = "../support/process.rs"]
+mod process;
+
 #[path = "../support/wait.rs"]
 mod wait;
 

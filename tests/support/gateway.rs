@@ -526,6 +526,11 @@ impl Gateway {
         }
     }
 
+    /// How long Envoy has used a processor.
+    pub fn cpu(&self) -> Duration {
+        super::process::cpu(self.envoy.child.id())
+    }
+
     /// The memory that Envoy holds, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = format!("/proc/{}/status", self.envoy.child.id());

@@ -7,6 +7,7 @@
 pub mod documents;
 pub mod gateway;
 pub mod platform;
+pub mod process;
 pub mod raw;
 pub mod receiver;
 pub mod store;

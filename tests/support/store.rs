@@ -3,6 +3,7 @@
 //! Redis and Webdis run from the shipped `envoy/redis/`, with the passwords put in and their ports and
 //! folders changed. `$REDIS_SERVER` and `$WEBDIS` name the programs. All of them end when they are dropped.
 
+use super::process::cpu;
 use super::wait;
 use axum::Router;
 use axum::body::to_bytes;
@@ -15,6 +16,7 @@ use serde_json::{Value as Json, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -131,6 +133,11 @@ impl RedisServer {
         self.process.signal("CONT");
     }
 
+    /// How long it has used a processor.
+    pub fn cpu(&self) -> Duration {
+        cpu(self.process.id())
+    }
+
     /// Has a command done, by a user who may do anything.
     ///
     /// # Panics
@@ -205,6 +212,11 @@ impl Webdis {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port())
+    }
+
+    /// How long it has used a processor.
+    pub fn cpu(&self) -> Duration {
+        cpu(self.process.id())
     }
 
     /// Ends it as a crash does.

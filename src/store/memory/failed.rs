@@ -33,7 +33,8 @@ impl Memory {
         None
     }
 
-    pub(super) fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
+    /// Has pushes of the failed cache tried again, by whoever owns them. How many.
+    pub(in super::super) fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
         self.enter(host);
         let mut regions = Vec::new();
         let mut count = 0;
@@ -49,7 +50,12 @@ impl Memory {
         count
     }
 
-    pub(super) fn abandon(&mut self, host: &impl Host, selection: &Selection) -> Vec<Entry> {
+    /// Takes pushes out of the failed cache for good. What they were.
+    pub(in super::super) fn abandon(
+        &mut self,
+        host: &impl Host,
+        selection: &Selection,
+    ) -> Vec<Entry> {
         self.enter(host);
         let mut abandoned = Vec::new();
         let mut regions = Vec::new();

@@ -23,11 +23,16 @@ impl Memory {
         found.and_then(|(value, _)| Some(u64::from_le_bytes(value.try_into().ok()?))).unwrap_or(0)
     }
 
-    pub(super) fn change_additions(
+    /// Changes the additions, atomically, and has all owners look at them. `change` may be called
+    /// several times.
+    ///
+    /// # Errors
+    /// Those of `change`, which leave everything as it is.
+    pub fn update_additions<E>(
         &mut self,
         host: &impl Host,
-        change: &mut dyn FnMut(&mut Additions) -> bool,
-    ) {
+        mut change: impl FnMut(&mut Additions) -> Result<(), E>,
+    ) -> Result<(), E> {
         let key = self.additions_key();
         for _ in 0..TRIES {
             let (before, expected) = match host.load(&key) {
@@ -35,9 +40,7 @@ impl Memory {
                 None => (Vec::new(), Expected::Absent),
             };
             let mut additions = Additions::decode(&before).unwrap_or_default();
-            if !change(&mut additions) {
-                return;
-            }
+            change(&mut additions)?;
             if host.save(&key, &additions.encode(), expected) {
                 break;
             }
@@ -45,6 +48,7 @@ impl Memory {
         let mark = random_number(host);
         self.enter(host);
         self.set_mark(host, mark);
+        Ok(())
     }
 
     /// Has all owners look at the additions. To be called after the change, so that whoever sees

@@ -69,7 +69,8 @@ impl Memory {
         self.changed(id, push.as_str(), cause, changes);
     }
 
-    pub(super) fn restart(&mut self, host: &impl Host, id: &str) -> bool {
+    /// Enables a webhook and counts its failures anew. Whether it was disabled.
+    pub(in super::super) fn restart(&mut self, host: &impl Host, id: &str) -> bool {
         self.update_webhook(host, id, |state| {
             let was_disabled = state.disabled.is_some();
             state.restart();

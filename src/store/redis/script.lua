@@ -221,6 +221,22 @@ function ops.notice(hook, kind)
   return notice(hook, kind, 1) or 0
 end
 
+-- The names that a record is found by: its op, app, form and record.
+local function names(found_by)
+  local all = {}
+  for name in string.gmatch(found_by .. '\n', '([^\n]*)\n') do all[#all + 1] = name end
+  return all
+end
+
+local function of_op(op) return 'history:op=' .. op end
+local function of_form(app, form) return 'history:form=' .. app .. '/' .. form end
+-- One of 1,024: Redis gives each stream 4 KB at once. Ids differ at their end.
+local function of_record(record)
+  local sum = 0
+  for at = 1, math.min(#record, 8) do sum = (sum * 31 + string.byte(record, -at)) % 1024 end
+  return 'history:record=' .. sum
+end
+
 -- Records of the history, in the order of their numbers on this gateway.
 function ops.record(number, hook, result, found_by, record)
   local last = tonumber(call('HGET', key('recorded'), mine)) or -1
@@ -236,9 +252,11 @@ function ops.record(number, hook, result, found_by, record)
   local id = add('history', '*', 'r', record)
   call('HSET', key('recorded'), mine, digits(number))
   add('history:*', id, 'w', hook, 'o', result, 'k', found_by)
-  for _, stream in ipairs({'history:*:' .. result, 'history:' .. hook .. ':', 'history:' .. hook .. ':' .. result}) do
-    add(stream, id, '', '')
-  end
+  local op, app, form, changed = unpack(names(found_by))
+  for _, stream in ipairs({
+    'history:*:' .. result, 'history:' .. hook .. ':', 'history:' .. hook .. ':' .. result,
+    of_op(op), of_form(app, form), of_record(changed),
+  }) do add(stream, id, '', '') end
   return 1
 end
 
@@ -403,36 +421,41 @@ end
 -- `found_by` has what the four names of a record have to be; the empty one is any. With one of
 -- them so many records are looked at and no more: Redis does nothing else meanwhile.
 function ops.history(hook, result, found_by, from, to, cursor, limit, looks)
-  local filters = 0
-  for _, wanted in ipairs(found_by) do if wanted ~= '' then filters = filters + 1 end end
-  local stream = key('history:*')
-  if filters == 0 and (hook ~= cjson.null or result ~= '') then
-    stream = key('history:' .. (hook == cjson.null and '*' or hook) .. ':' .. result)
-  end
+  local op, app, form, changed = unpack(found_by)
+  local is_filtered = op .. app .. form .. changed ~= ''
+  local all = key('history:*')
+  local stream = all
+  -- The one that has the fewest of those that are not wanted.
+  if changed ~= '' then stream = key(of_record(changed))
+  elseif app ~= '' and form ~= '' then stream = key(of_form(app, form))
+  elseif hook ~= cjson.null then stream = key('history:' .. hook .. ':' .. result)
+  elseif op ~= '' then stream = key(of_op(op))
+  elseif result ~= '' then stream = key('history:*:' .. result) end
   local last = cursor ~= '' and '(' .. cursor or (to > 0 and digits(to - 1) or '+')
   local first = from > 0 and digits(from) or '-'
   local found, more = {}, ''
-  local function wanted(fields)
-    if filters == 0 then return true end
-    local of = {}
+  local function is_wanted(entry)
+    if not is_filtered then return true end
+    if stream ~= all then entry = call('XRANGE', all, entry[1], entry[1])[1] end
+    if not entry then return false end
+    local of, fields = {}, entry[2]
     for at = 1, #fields, 2 do of[fields[at]] = fields[at + 1] end
     if hook ~= cjson.null and of.w ~= hook or result ~= '' and of.o ~= result then return false end
-    local at = 0
-    for name in string.gmatch((of.k or '') .. '\n', '([^\n]*)\n') do
-      at = at + 1
-      if found_by[at] and found_by[at] ~= '' and found_by[at] ~= name then return false end
+    for at, name in ipairs(names(of.k or '')) do
+      local wanted = found_by[at] or ''
+      if wanted ~= '' and wanted ~= name then return false end
     end
     return true
   end
   while looks > 0 do
-    local size = filters == 0 and limit + 1 or math.min(looks, 500)
+    local size = is_filtered and math.min(looks, 500) or limit + 1
     local part = call('XREVRANGE', stream, last, first, 'COUNT', size)
     for _, entry in ipairs(part) do
       if #found == limit then return {found, more} end
       looks = looks - 1
       more = entry[1]
       last = '(' .. more
-      if wanted(entry[2]) then
+      if is_wanted(entry) then
         local record = call('XRANGE', key('history'), more, more)[1]
         if record then found[#found + 1] = {more, record[2][2]} end
       end

@@ -11,6 +11,7 @@ use crate::host::{Host, UnixMillis, Version};
 use crate::json::{Document, Value};
 use crate::store::entry::Push;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// How many pushes are asked for again at once; each may be as large as a body.
 const RECLAIMS_AT_ONCE: usize = 8;
@@ -193,7 +194,8 @@ impl Redis {
         for claimed in result.items() {
             let mut items = claimed.items();
             let (Some(id), Some(push)) = (items.next(), items.next()) else { continue };
-            self.has_more = true;
+            // There may be more, and who asked for thousands again does not want to wait.
+            self.next_poll = Duration::ZERO;
             let id: Box<str> = text(id).into();
             let Some(mut entry) = Entry::decode(text(push).as_bytes()) else {
                 log::error!("the store holds something foreign as push {id}");

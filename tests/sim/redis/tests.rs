@@ -236,8 +236,11 @@ fn the_history_comes_in_pages_newest_first() {
     assert_eq!(all(Value::Null, "", ["", "", "", "r4"], 500), "94");
     assert_eq!(all(json!("erp"), "", ["data_create", "", "", "r4"], 500), "9");
     assert_eq!(all(Value::Null, "", ["data_delete", "", "", ""], 500), "");
+    assert_eq!(all(Value::Null, "", ["", "app", "form", ""], 500), "987 654 321 0");
+    assert_eq!(all(Value::Null, "s", ["data_create", "", "", ""], 500), "986 532 0");
+    assert_eq!(all(Value::Null, "", ["", "app", "other", ""], 500), "");
     // A look at four records at a time.
-    assert_eq!(all(Value::Null, "", ["", "", "", "r4"], 4), "9 4 ");
+    assert_eq!(all(json!("erp"), "", ["", "", "other", ""], 4), " ");
     let now = bench.now.get();
     let range = |from: u64, to: u64| {
         let page = ask(json!([["history", null, "", ["", "", "", ""], from, to, "", 10, 500]]));
