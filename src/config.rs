@@ -42,6 +42,8 @@ pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 pub struct Config {
     /// The API calls to watch.
     pub operations: Operations,
+    /// What stands before the version in the platform's paths, if it is one that is known.
+    pub path_prefix: Option<String>,
     /// The forms that have a name or aliases.
     pub forms: Rc<Forms>,
     /// The webhooks and, after them, the targets of notices.
@@ -169,9 +171,15 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
     let mut webhooks = webhook::webhooks(members.require("webhooks", field), env);
     webhooks.extend(members.get("notify").map(webhook::notify).unwrap_or_default());
     let strip = members.get("strip_accept_encoding");
+    let (operations, path_prefix) = operation::operations(field, &members);
+    let forms = members.get("forms").map(form::forms).unwrap_or_default();
+    if path_prefix.is_none() && forms.iter().any(|(_, form)| form.speaks_aliases()) {
+        field.fault("`aliases_in_api` is for the API of a `platform` that is known; give that");
+    }
     Some(Config {
-        operations: operation::operations(field, &members),
-        forms: members.get("forms").map(form::forms).unwrap_or_default().into(),
+        operations,
+        path_prefix,
+        forms: forms.into(),
         webhooks: webhooks.into_iter().map(Rc::new).collect(),
         limits: members.get("limits").map_or_else(Limits::default, limits),
         redis: members

@@ -7,7 +7,9 @@ mod desk;
 mod holds;
 mod inbox;
 mod root;
+mod standing;
 mod stream;
+mod translation;
 mod watch;
 
 pub(crate) use root::Root;

@@ -37,6 +37,8 @@ pub struct Form {
     pub name: Option<Box<str>>,
     /// Its fields.
     pub fields: Fields,
+    /// Whether callers of the API may use the aliases, if anybody said so.
+    pub aliases_in_api: Option<bool>,
     /// Who described it.
     pub source: Source,
 }
@@ -53,6 +55,11 @@ pub enum Source {
 }
 
 impl Form {
+    /// Whether callers of the API may use the aliases, and get them.
+    pub fn speaks_aliases(&self) -> bool {
+        self.aliases_in_api == Some(true)
+    }
+
     /// What both descriptions say; where they differ, this one counts.
     ///
     /// # Errors
@@ -61,6 +68,7 @@ impl Form {
         Ok(Form {
             name: self.name.clone().or_else(|| other.name.clone()),
             fields: self.fields.completed_by(&other.fields)?,
+            aliases_in_api: self.aliases_in_api.or(other.aliases_in_api),
             source: Source::Both,
         })
     }
@@ -307,7 +315,7 @@ mod tests {
 
     fn form(source: Source, fields: Vec<Field>) -> Form {
         let fields = fields.into_iter().map(|field| Field { source, ..field }).collect();
-        Form { name: None, fields: Fields::new(fields).unwrap(), source }
+        Form { name: None, fields: Fields::new(fields).unwrap(), aliases_in_api: None, source }
     }
 
     #[test]

@@ -31,7 +31,9 @@ pub mod payload;
 pub mod pipeline;
 pub mod sign;
 pub mod store;
+mod text;
 pub mod token;
+pub mod translate;
 
 #[cfg(target_arch = "wasm32")]
 mod filter;

@@ -85,11 +85,15 @@ impl OfWebhook {
     }
 }
 
+/// Why a body is not translated.
+const UNTRANSLATED: [Miss; 4] = [Miss::TooLarge, Miss::Encoded, Miss::Malformed, Miss::Overload];
+
 /// The metrics as one worker knows them.
 #[derive(Debug)]
 pub struct Metrics {
     events: [MetricId; Op::ALL.len()],
     misses: [MetricId; Miss::ALL.len()],
+    untranslated: [MetricId; UNTRANSLATED.len()],
     webhooks: Vec<OfWebhook>,
     oldest: MetricId,
     failed_bytes: MetricId,
@@ -106,9 +110,13 @@ impl Metrics {
         let misses = Miss::ALL.map(|miss| {
             host.metric(Counter, &format!("formhook_capture_misses_total.reason.{}", miss.name()))
         });
+        let untranslated = UNTRANSLATED.map(|miss| {
+            host.metric(Counter, &format!("formhook_untranslated_total.reason.{}", miss.name()))
+        });
         Metrics {
             events,
             misses,
+            untranslated,
             webhooks: of_webhooks(host, targets, &[]),
             oldest: host.metric(Gauge, "formhook_oldest_pending_age_seconds"),
             failed_bytes: host.metric(Gauge, "formhook_failed_cache_bytes"),
@@ -145,6 +153,12 @@ impl Metrics {
     pub fn miss(&self, host: &impl Host, miss: Miss) {
         let position = Miss::ALL.iter().position(|known| *known == miss);
         count(host, position.and_then(|position| self.misses.get(position)));
+    }
+
+    /// A body was not translated.
+    pub fn untranslated(&self, host: &impl Host, miss: Miss) {
+        let position = UNTRANSLATED.iter().position(|known| *known == miss);
+        count(host, position.and_then(|position| self.untranslated.get(position)));
     }
 
     /// A push ended.

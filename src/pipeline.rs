@@ -5,6 +5,7 @@
 use crate::capture::{Budget, Captured, Change, Event, Miss, Outcome};
 use crate::config::{Config, InForce};
 use crate::delivery::{Courier, Draft, commands};
+use crate::form::Forms;
 use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply};
 use crate::metrics::Metrics;
@@ -74,6 +75,16 @@ impl Pipeline {
         let (webhooks, metrics) = (Rc::clone(&in_force.webhooks), Rc::clone(&self.metrics));
         self.courier.retarget(host, webhooks, metrics);
         self.in_force = in_force;
+    }
+
+    /// The forms as they count at the moment.
+    pub fn forms(&self) -> &Rc<Forms> {
+        &self.in_force.forms
+    }
+
+    /// A body of an API call was not translated.
+    pub fn untranslated(&self, host: &impl Host, miss: Miss) {
+        self.metrics.untranslated(host, miss);
     }
 
     /// The memory that the bodies of captured calls share.

@@ -1,9 +1,8 @@
 //! Packs the console's files for `console.rs`: the page, its style, and its modules as one script,
 //! each without what only its readers need, and compressed.
 
-use flate2::{Compression, write::GzEncoder};
 use std::fmt::Write as _;
-use std::io::{Result, Write as _};
+use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -23,10 +22,9 @@ pub fn pack() -> Result<()> {
     let mut code = String::from("/// Path, content type and packed content.\n");
     let _ = writeln!(code, "const FILES: [(&str, &str, &[u8]); {}] = [", files.len());
     for (number, (url, content_type, text)) in files.iter().enumerate() {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-        packer.write_all(text.as_bytes())?;
         let packed = out.join(format!("console-{number}.gz"));
-        fs::write(&packed, packer.finish()?)?;
+        let (options, format) = (zopfli::Options::default(), zopfli::Format::Gzip);
+        zopfli::compress(options, format, text.as_bytes(), fs::File::create(&packed)?)?;
         let _ = writeln!(code, "    ({url:?}, {content_type:?}, include_bytes!({packed:?})),");
     }
     code.push_str("];\n");

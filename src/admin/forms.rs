@@ -39,6 +39,7 @@ pub(super) fn list<H: Host>(context: &mut Context<'_, H>) -> Answer {
         count(&form.fields, &mut fields, &mut aliases);
         json.open(b'{').name("app_id").text(&key.app_id).name("entry_id").text(&key.entry_id);
         json.name("name").maybe(form.name.as_deref()).name("source").text(source(form.source));
+        json.name("aliases_in_api").flag(form.speaks_aliases());
         json.name("fields").number(fields).name("aliases").number(aliases).close(b'}');
     }
     json.close(b']').close(b'}');
@@ -63,6 +64,7 @@ pub(super) fn get<H: Host>(context: &mut Context<'_, H>, key: &FormKey) -> Resul
 fn write(json: &mut Builder, key: &FormKey, form: &Form) {
     json.open(b'{').name("app_id").text(&key.app_id).name("entry_id").text(&key.entry_id);
     json.name("name").maybe(form.name.as_deref()).name("source").text(source(form.source));
+    json.name("aliases_in_api").flag(form.speaks_aliases());
     write_fields(json.name("fields"), &form.fields);
     json.close(b'}');
 }
@@ -117,7 +119,8 @@ fn checked(
         let name = name.decode().unwrap_or_default();
         has_fields |= name == "fields";
         if name == "app_id" || name == "entry_id" {
-            faults.push(fault(&name, "unknown member; known here are name, fields"));
+            faults
+                .push(fault(&name, "unknown member; known here are name, aliases_in_api, fields"));
         } else if value.kind() != Kind::Null || name == "fields" {
             without_nulls(json.name(&name), value);
         }
@@ -138,6 +141,12 @@ fn checked(
         && name != known
     {
         faults.push(fault("name", &given("name", known)));
+    }
+    if let (Some(new), Some(known)) = (form.aliases_in_api, configured.aliases_in_api)
+        && new != known
+    {
+        let known = if known { "true" } else { "false" };
+        faults.push(fault("aliases_in_api", &given("value", known)));
     }
     differences(&form.fields, &configured.fields, "fields", &mut faults);
     if !faults.is_empty() {

@@ -17,10 +17,11 @@ pub(super) fn forms(list: &Field<'_>) -> Forms {
 }
 
 pub(super) fn form(field: &Field<'_>, source: Source) -> Option<(FormKey, Form)> {
-    let members = field.object(&["app_id", "entry_id", "name", "fields"])?;
+    let members = field.object(&["app_id", "entry_id", "name", "aliases_in_api", "fields"])?;
     let required = |name| members.require(name, field).and_then(Field::name);
     let (app_id, entry_id) = (required("app_id"), required("entry_id"));
     let form = Form {
+        aliases_in_api: members.get("aliases_in_api").and_then(Field::flag),
         name: members.get("name").and_then(Field::name).map(Into::into),
         fields: members.get("fields").map(|list| fields(list, source)).unwrap_or_default(),
         source,

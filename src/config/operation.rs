@@ -5,13 +5,15 @@ use crate::capture::{
     Change, Check, Condition, Expected, Lookup, Op, Operation, Operations, Source, Sources,
     jodoo_operations,
 };
+use crate::text::has;
 use crate::token::is_token;
 use std::rc::Rc;
 
 /// What stands before the version in the platform's paths.
 const JODOO_PREFIX: &str = "/api";
 
-pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> Operations {
+/// The operations, and what stands before the version in the platform's paths.
+pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> (Operations, Option<String>) {
     let mut operations = Operations::default();
     // The operator's own come first and so replace those of the preset that have the same path.
     let list = members.get("operations");
@@ -20,13 +22,14 @@ pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> Operations 
     }
     let prefix = members.get("path_prefix");
     let platform = members.get("platform");
-    match platform.map(|platform| platform.choice([("jodoo", ())])) {
+    let prefix = match platform.map(|platform| platform.choice([("jodoo", ())])) {
         Some(_) => {
             let prefix = prefix.and_then(path_prefix).unwrap_or(JODOO_PREFIX.into());
             for (path, operation) in jodoo_operations(&prefix) {
                 // An error here is a path that the operator has taken.
                 let _ = operations.add("POST", &path, operation);
             }
+            Some(prefix)
         }
         None => {
             if let Some(prefix) = prefix {
@@ -37,9 +40,10 @@ pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> Operations 
                     "nothing would be watched: give `platform: jodoo`, or `operations`, or both",
                 );
             }
+            None
         }
-    }
-    operations
+    };
+    (operations, prefix)
 }
 
 fn path_prefix(field: &Field<'_>) -> Option<String> {
@@ -172,8 +176,8 @@ fn captures_exist(field: &Field<'_>, path: &str, sources: &Sources, success: &Co
     let mut reported = Vec::new();
     for source in sources.all().chain(checked) {
         if let Source::Path(name) = source
-            && !path.contains(&format!("{{{name}}}"))
-            && !path.contains(&format!("{{*{name}}}"))
+            && !has(path, &format!("{{{name}}}"))
+            && !has(path, &format!("{{*{name}}}"))
             && !reported.contains(&name)
         {
             reported.push(name);

@@ -1,7 +1,7 @@
 //! The address of a target server.
 
+use crate::text::split_once;
 use std::fmt;
-use std::net::Ipv6Addr;
 
 /// The cluster that leads to the egress listener, which takes a request to any host.
 pub const EGRESS_CLUSTER: &str = "formhook_egress";
@@ -75,7 +75,7 @@ impl Target {
         if url.contains('#') {
             return Err(TargetError::Fragment);
         }
-        let (scheme, rest) = url.split_once("://").ok_or(TargetError::NotAbsolute)?;
+        let (scheme, rest) = split_once(url, "://").ok_or(TargetError::NotAbsolute)?;
         if scheme.is_empty() || !scheme.bytes().all(is_of_scheme) {
             return Err(TargetError::NotAbsolute);
         }
@@ -161,7 +161,7 @@ fn is_port(port: &str) -> bool {
 fn is_host(host: &str) -> bool {
     let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if let Some(address) = in_brackets {
-        return address.parse::<Ipv6Addr>().is_ok();
+        return is_ipv6(address);
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -173,6 +173,43 @@ fn is_host(host: &str) -> bool {
     })
 }
 
+/// Whether it is an address by RFC 4291 section 2.2. Rust's own parser of addresses is 3 KB.
+fn is_ipv6(address: &str) -> bool {
+    match split_once(address, "::") {
+        // At least one group of zeros is left out.
+        Some((head, tail)) if !head.contains('.') => {
+            matches!((groups(head), groups(tail)), (Some(head), Some(tail)) if head.saturating_add(tail) <= 7)
+        }
+        Some(_) => false,
+        None => groups(address) == Some(8),
+    }
+}
+
+/// How many groups of 16 bits these are; the last two may be written as an IPv4 address.
+fn groups(text: &str) -> Option<usize> {
+    let is_hex = |group: &str| {
+        (1..=4).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let mut parts = text.split(':').filter(|_| !text.is_empty()).peekable();
+    let mut count: usize = 0;
+    while let Some(group) = parts.next() {
+        count = count.saturating_add(match is_hex(group) {
+            true => 1,
+            false if parts.peek().is_none() && is_ipv4(group) => 2,
+            false => return None,
+        });
+    }
+    Some(count)
+}
+
+fn is_ipv4(text: &str) -> bool {
+    let is_byte = |part: &str| {
+        let is_plain = part == "0" || !part.starts_with(['0', '+']);
+        is_plain && part.parse::<u8>().is_ok()
+    };
+    text.split('.').count() == 4 && text.split('.').all(is_byte)
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.authority, self.path_and_query)
@@ -182,6 +219,7 @@ impl fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn any_http_url_is_a_target() {
@@ -242,5 +280,14 @@ mod tests {
         }
         let long = format!("https://a.b/{}", "x".repeat(MAX_URL_BYTES));
         assert_eq!(Target::parse(&long, None), Err(TargetError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_one_if_std_says_so(
+            text in "([0-9a-f]{0,5}:){0,8}[0-9a-f]{0,5}|[0-9a-f:.]{0,24}|(::|1:2:3:4:5:6:)[0-9.+]{1,12}"
+        ) {
+            prop_assert_eq!(is_ipv6(&text), text.parse::<std::net::Ipv6Addr>().is_ok(), "{}", text);
+        }
     }
 }

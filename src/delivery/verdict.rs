@@ -2,6 +2,7 @@
 
 use crate::duration;
 use crate::host::{Answer, CalloutError, EgressReport, Reply};
+use crate::text::has;
 use std::fmt;
 use std::time::Duration;
 
@@ -148,17 +149,17 @@ fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
     if details == "via_upstream" {
         return None;
     }
-    let has = |flag: &str| flags.split(',').any(|set| set == flag);
-    let says = |text: &str| details.contains(text) || transport_failure.contains(text);
+    let is_set = |flag: &str| flags.split(',').any(|set| set == flag);
+    let says = |part: &str| has(details, part) || has(transport_failure, part);
     let cause = if details.starts_with("rbac_access_denied") {
         Cause::Forbidden
-    } else if has("DF") {
+    } else if is_set("DF") {
         Cause::Dns(dns_in_words(braced(details)))
-    } else if has("UO") || details == "dns_cache_overflow" {
+    } else if is_set("UO") || details == "dns_cache_overflow" {
         Cause::Overflow
-    } else if has("UPE") {
+    } else if is_set("UPE") {
         Cause::NotHttp
-    } else if has("UT") {
+    } else if is_set("UT") {
         Cause::Timeout(timeout)
     } else if is_tls(transport_failure) {
         Cause::Tls(tls_in_words(transport_failure))
@@ -169,9 +170,9 @@ fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
         Cause::ConnectionFailed("no answer in time".into())
     } else if says("reset_by_peer") || says("Broken_pipe") || details.ends_with(BARE_FAILURE) {
         Cause::ConnectionFailed("the target closed it while it was being opened".into())
-    } else if has("UC") || has("UR") {
+    } else if is_set("UC") || is_set("UR") {
         Cause::ConnectionClosed
-    } else if has("UF") {
+    } else if is_set("UF") {
         Cause::ConnectionFailed(words(braced(details)))
     } else {
         Cause::Other(words(details))
@@ -208,7 +209,7 @@ fn dns_in_words(said: &str) -> String {
 
 fn is_tls(transport_failure: &str) -> bool {
     // BoringSSL also passes on what the operating system said; that is no matter of TLS.
-    transport_failure.contains("TLS_error") && !transport_failure.contains("system_library")
+    has(transport_failure, "TLS_error") && !has(transport_failure, "system_library")
 }
 
 /// What BoringSSL's error chain means to the owner of the target.
@@ -237,7 +238,7 @@ fn tls_in_words(transport_failure: &str) -> String {
 /// The meaning of the first mark that was said; without one, what was said.
 fn meaning(meanings: &[(&str, &str)], said: &str) -> String {
     let mut meanings = meanings.iter();
-    match meanings.find(|(mark, _)| said.contains(mark)) {
+    match meanings.find(|(mark, _)| has(said, mark)) {
         Some((_, meaning)) => (*meaning).to_owned(),
         None => words(said),
     }

@@ -16,6 +16,8 @@ pub(super) enum Finished {
     },
     /// One that was not.
     Missed(Miss, Change),
+    /// A body that could not be translated.
+    Untranslated(Miss),
 }
 
 /// Finished calls that the root has not read yet. Bounded by the budget that their bodies take

@@ -3,11 +3,13 @@
 use super::desk::Desk;
 use super::holds::Holds;
 use super::inbox::{Finished, Inbox};
+use super::standing::Standing;
 use super::stream::Stream;
 use super::watch::Watch;
 use crate::admin::Admin;
-use crate::capture::Budget;
+use crate::capture::{Budget, Miss};
 use crate::config::{Config, Plugin, as_json};
+use crate::form::Forms;
 use crate::host::wasm::{self, Envoy};
 use crate::host::{CalloutId, Host, QueueId, random_name};
 use crate::metrics::Metrics;
@@ -37,11 +39,40 @@ pub(super) struct Shared {
     pub(super) budget: Rc<Budget>,
     pub(super) inbox: Inbox,
     pub(super) holds: Holds,
+    pub(super) standing: Standing,
+    /// The forms as they count at the moment.
+    forms: RefCell<Rc<Forms>>,
+    /// Whether callers may speak of any of them by aliases.
+    speaks_aliases: Cell<bool>,
     /// Wakes the root, on this worker only.
     queue: Option<QueueId>,
 }
 
 impl Shared {
+    pub(super) fn forms(&self) -> Rc<Forms> {
+        Rc::clone(&self.forms.borrow())
+    }
+
+    pub(super) fn speaks_aliases(&self) -> bool {
+        self.speaks_aliases.get()
+    }
+
+    /// Puts other forms into force.
+    fn set_forms(&self, forms: &Rc<Forms>) {
+        if !Rc::ptr_eq(&self.forms.borrow(), forms) {
+            let mut all = forms.iter();
+            self.speaks_aliases.set(all.any(|(_, form)| form.speaks_aliases()));
+            *self.forms.borrow_mut() = Rc::clone(forms);
+        }
+    }
+
+    /// A body of an API call went as it came, and why.
+    pub(super) fn untranslated(&self, miss: Miss) {
+        if self.inbox.put(Finished::Untranslated(miss)) {
+            self.wake_root();
+        }
+    }
+
     /// Has Envoy call the root as soon as the stream's callback has returned.
     pub(super) fn wake_root(&self) {
         match self.queue {
@@ -90,13 +121,19 @@ impl Running {
                     }
                 }
                 Finished::Missed(miss, change) => self.pipeline.missed(&Envoy, miss, change),
+                Finished::Untranslated(miss) => self.pipeline.untranslated(&Envoy, miss),
             }
         }
         self.pipeline.wake_by(self.shared.holds.due());
+        self.pipeline.wake_by(self.shared.standing.due());
     }
 
-    /// Lets responses go whose pushes are stored.
+    /// Lets responses go whose pushes are stored, and requests whose body does not come.
     fn let_go(&mut self) {
+        if self.shared.standing.due().is_some() {
+            self.shared.standing.let_go();
+            self.pipeline.wake_by(self.shared.standing.due());
+        }
         if self.shared.holds.due().is_some() {
             let (_, stored) = self.pipeline.tickets();
             let down_since = self.pipeline.store_is_down_since();
@@ -205,6 +242,7 @@ impl RootContext for Root {
         if let Some(running) = self.running() {
             running.read_inbox();
             running.pipeline.woken(&Envoy);
+            running.shared.set_forms(running.pipeline.forms());
             running.let_go();
         }
         self.go_on_leaving();
@@ -216,6 +254,7 @@ impl RootContext for Root {
             running.read_inbox();
             running.let_go();
             running.pipeline.timer_fired(&Envoy);
+            running.shared.set_forms(running.pipeline.forms());
         }
         self.go_on_leaving();
     }
@@ -248,8 +287,17 @@ fn watch(root: u32, config: Config, json: &[u8]) -> Running {
     let budget = Rc::clone(pipeline.budget());
     // There may be pushes of an owner that is gone. Nothing may be sent before this returns.
     Envoy.set_timer(Some(FIRST_LOOK));
-    let (inbox, holds) = (Inbox::default(), Holds::new(root, ack_timeout));
-    let shared = Rc::new(Shared { config, budget, inbox, holds, queue: own_queue() });
+    let shared = Rc::new(Shared {
+        config,
+        budget,
+        inbox: Inbox::default(),
+        holds: Holds::new(root, ack_timeout),
+        standing: Standing::new(root),
+        forms: RefCell::default(),
+        speaks_aliases: Cell::new(false),
+        queue: own_queue(),
+    });
+    shared.set_forms(pipeline.forms());
     Running { shared, pipeline }
 }
 

@@ -23,21 +23,21 @@ impl Context for Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
         match self {
-            Stream::Watch(watch) => watch.request_headers(),
+            Stream::Watch(watch) => watch.request_headers(is_end),
             Stream::Desk(desk) => desk.headers(is_end),
         }
     }
 
     fn on_http_request_body(&mut self, size: usize, is_end: bool) -> Action {
         match self {
-            Stream::Watch(watch) => watch.request_body(size),
+            Stream::Watch(watch) => watch.request_body(size, is_end),
             Stream::Desk(desk) => desk.body(size, is_end),
         }
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         match self {
-            Stream::Watch(_) => Action::Continue,
+            Stream::Watch(watch) => watch.request_trailers(),
             Stream::Desk(desk) => desk.trailers(),
         }
     }
@@ -58,7 +58,7 @@ impl HttpContext for Stream {
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         match self {
-            Stream::Watch(watch) => watch.finish(),
+            Stream::Watch(watch) => watch.response_trailers(),
             Stream::Desk(_) => Action::Continue,
         }
     }

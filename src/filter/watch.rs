@@ -1,7 +1,9 @@
-//! A stream context: one API call. It looks, and touches nothing but `accept-encoding`.
+//! A stream context: one API call. It looks, and touches nothing but `accept-encoding`, and names
+//! of fields where that is asked for.
 
 use super::inbox::Finished;
 use super::root::Shared;
+use super::translation::Translation;
 use crate::capture::{Change, Exchange, Head, is_encoded};
 use crate::host::Host;
 use crate::host::wasm::{Envoy, chunk, header};
@@ -19,11 +21,12 @@ pub(super) struct Watch {
     /// How much of the response is to come, if its end may have to be held: a client that was told
     /// the length waits for no other end.
     to_come: Option<usize>,
+    translation: Option<Translation>,
 }
 
 impl Watch {
     pub(super) fn new(shared: Rc<Shared>, id: u32) -> Self {
-        Watch { shared, id, exchange: None, to_come: None }
+        Watch { shared, id, exchange: None, to_come: None, translation: None }
     }
 
     /// The response is complete. Envoy says so in one of three ways, or in none. Its end is held
@@ -58,7 +61,7 @@ impl Watch {
 }
 
 impl Watch {
-    pub(super) fn request_headers(&mut self) -> Action {
+    pub(super) fn request_headers(&mut self, is_end: bool) -> Action {
         #[cfg(feature = "crash")]
         crash_if_asked();
         let config = &self.shared.config;
@@ -66,46 +69,83 @@ impl Watch {
         let (Some(method), Some(path)) = (request(":method"), request(":path")) else {
             return Action::Continue;
         };
-        let Some(matched) = config.operations.find(&method, &path) else {
-            return Action::Continue;
-        };
         let limit = config.limits.max_body_bytes;
-        self.exchange = Some(Exchange::begin(matched, limit, &self.shared.budget, request));
-        if config.strip_accept_encoding {
+        self.exchange = config
+            .operations
+            .find(&method, &path)
+            .map(|matched| Exchange::begin(matched, limit, &self.shared.budget, request));
+        self.translation = Translation::begin(&self.shared, &method, &path, is_end);
+        let is_read = self.exchange.is_some() || self.translation.is_some();
+        if is_read && config.strip_accept_encoding {
             // A body that comes compressed could not be read.
             let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "accept-encoding");
         }
-        Action::Continue
+        match &self.translation {
+            Some(translation) if translation.holds_request() => {
+                if self.shared.standing.begin(self.id) {
+                    self.shared.wake_root();
+                }
+                Action::Pause
+            }
+            _ => Action::Continue,
+        }
     }
 
-    pub(super) fn request_body(&mut self, size: usize) -> Action {
+    pub(super) fn request_body(&mut self, size: usize, is_end: bool) -> Action {
         if let Some(exchange) = &mut self.exchange
             && size > 0
             && exchange.request().make_room(size)
         {
             exchange.request().append(chunk(BufferType::HttpRequestBody, size));
         }
-        Action::Continue
+        self.translate_request(size, is_end)
+    }
+
+    fn translate_request(&mut self, size: usize, is_end: bool) -> Action {
+        let Some(translation) = &mut self.translation else { return Action::Continue };
+        if translation.holds_request() && !self.shared.standing.goes_on(self.id) {
+            // Its headers went before it, and say how long it is.
+            translation.give_up();
+        }
+        translation.request_body(size, is_end)
+    }
+
+    pub(super) fn request_trailers(&mut self) -> Action {
+        self.translate_request(0, true)
     }
 
     pub(super) fn response_headers(&mut self, is_end: bool) -> Action {
-        let Some(exchange) = &mut self.exchange else {
+        if self.exchange.is_none() && self.translation.is_none() {
             return Action::Continue;
-        };
+        }
         let response = |name| header(MapType::HttpResponseHeaders, name);
         let status = response(":status");
+        let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
         let coding = response("content-encoding");
+        let head = Head {
+            status,
+            is_local: is_local_reply(),
+            is_encoded: coding.is_some_and(|coding| is_encoded(&coding)),
+        };
+        let is_success = !head.is_local && head.status.is_some_and(|status| status / 100 == 2);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.response_head(head);
+        }
+        if is_end {
+            return self.finish();
+        }
+        if let Some(translation) = &mut self.translation
+            && translation.response_headers(is_success) == Action::Pause
+        {
+            // Nothing goes before its end, so that need not be held.
+            return Action::Pause;
+        }
         self.to_come = self
             .shared
             .holds
             .ack_timeout()
             .and_then(|_| std::str::from_utf8(&response("content-length")?).ok()?.parse().ok());
-        exchange.response_head(Head {
-            status: status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()),
-            is_local: is_local_reply(),
-            is_encoded: coding.is_some_and(|coding| is_encoded(&coding)),
-        });
-        if is_end { self.finish() } else { Action::Continue }
+        Action::Continue
     }
 
     pub(super) fn response_body(&mut self, size: usize, is_end: bool) -> Action {
@@ -119,12 +159,27 @@ impl Watch {
             exchange.response().append(chunk(BufferType::HttpResponseBody, size));
         }
         self.to_come = self.to_come.map(|bytes| bytes.saturating_sub(size));
-        if is_end || self.to_come == Some(0) { self.finish() } else { Action::Continue }
+        let action = match &mut self.translation {
+            Some(translation) => translation.response_body(size, is_end),
+            None => Action::Continue,
+        };
+        if is_end || self.to_come == Some(0) {
+            return self.finish();
+        }
+        action
+    }
+
+    pub(super) fn response_trailers(&mut self) -> Action {
+        if let Some(translation) = &mut self.translation {
+            translation.response_body(0, true);
+        }
+        self.finish()
     }
 
     /// The stream is over.
     pub(super) fn over(&mut self) {
         self.shared.holds.forget(self.id);
+        self.shared.standing.forget(self.id);
         // If none of the ends of a response was seen, it was cut off.
         let Some(exchange) = self.exchange.take() else {
             return;

@@ -243,7 +243,12 @@ mod tests {
     }
 
     fn form(fields: Vec<Field>) -> Form {
-        Form { name: None, fields: Fields::new(fields).unwrap(), source: Source::Config }
+        Form {
+            name: None,
+            fields: Fields::new(fields).unwrap(),
+            aliases_in_api: None,
+            source: Source::Config,
+        }
     }
 
     fn json_type(value: &Value) -> &'static str {

@@ -1,5 +1,6 @@
 //! What is left out of a record: what is too long, and what is nobody's business.
 
+use crate::text::split_once;
 use std::borrow::Cow;
 
 /// The longest id or name in a record, in bytes. Those of the platform are foreign.
@@ -78,7 +79,7 @@ pub fn shown_url(url: &str) -> Box<str> {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (address, rest) = url.split_at_checked(end).unwrap_or_default();
     let query = if rest.starts_with('?') { "?…" } else { "" };
-    let (scheme, separator, address) = match address.split_once("://") {
+    let (scheme, separator, address) = match split_once(address, "://") {
         Some((scheme, address)) => (scheme, "://", address),
         None => ("", "", address),
     };

@@ -63,8 +63,13 @@ fn unescape(token: &str) -> Result<Box<str>, PointerError> {
     if !after_tildes.all(|rest| rest.starts_with(['0', '1'])) {
         return Err(PointerError::BadEscape);
     }
-    // In this order, so that `~01` becomes `~1` and not `/`.
-    Ok(token.replace("~1", "/").replace("~0", "~").into())
+    let mut characters = token.chars();
+    let mut unescaped = String::with_capacity(token.len());
+    while let Some(character) = characters.next() {
+        let is_slash = character == '~' && characters.next() == Some('1');
+        unescaped.push(if is_slash { '/' } else { character });
+    }
+    Ok(unescaped.into())
 }
 
 fn array_index(token: &str) -> Option<usize> {

@@ -82,7 +82,7 @@ pub(super) fn object<T: Copy>(
 /// It knows nothing of the members' contents: there is one sort in the module, not one for each
 /// type of content.
 fn in_order(mut names: Vec<(Text<'_>, usize)>) -> Vec<(Text<'_>, usize)> {
-    names.sort_by(|(a, _), (b, _)| order(a, b));
+    names.sort_unstable_by(|(a, before), (b, after)| order(a, b).then(before.cmp(after)));
     names.dedup_by(|(later, position), (name, kept)| {
         let is_same = order(later, name).is_eq();
         if is_same {

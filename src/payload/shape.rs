@@ -166,6 +166,7 @@ mod tests {
         Form {
             name: Some("测试表".into()),
             fields: Fields::new(fields).unwrap(),
+            aliases_in_api: None,
             source: Source::Config,
         }
     }

@@ -1,6 +1,6 @@
 //! Aliases, the field comparison table and the JSON examples.
 
-use super::orders::{AMOUNT, APP, CUSTOMER, ORDERS};
+use super::orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS};
 use super::*;
 
 async fn console(receiver: &Receiver) -> Console {
@@ -43,6 +43,27 @@ async fn an_alias_that_is_set_is_in_the_next_push() {
     let data = &push.json()["data"];
     assert_eq!(data["total"], 12.5);
     assert_eq!(data.get(AMOUNT), None);
+    page.assert_quiet(&[]).await;
+}
+
+#[tokio::test]
+async fn aliases_in_the_api_are_switched_on_here() {
+    let receiver = Receiver::start().await;
+    let console = console(&receiver).await;
+    let page = &console.page;
+    page.click("checkbox", "Aliases in the API").await;
+    page.click("button", "Save").await;
+    page.see("The form is saved.").await;
+    assert_eq!(console.shown_yaml().await["forms"][0]["aliases_in_api"], true);
+    let key = console.platform.api_key();
+    let data = json!({"customer": {"value": "Ada"}});
+    let order = json!({"app_id": APP, "entry_id": ORDERS, "data": data});
+    wait::until("an answer in aliases", async || {
+        let answer = console.gateway.call(CREATE, key, &order).await;
+        let answer: Value = answer.json().await.unwrap();
+        (answer["data"]["customer"] == "Ada").then_some(())
+    })
+    .await;
     page.assert_quiet(&[]).await;
 }
 

@@ -10,6 +10,7 @@ mod support;
 mod orders;
 
 mod admin;
+mod aliases;
 mod api_call;
 mod configuration;
 mod delivery;

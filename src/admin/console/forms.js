@@ -1,7 +1,7 @@
 import { get, getText, path, query, send } from "./api.js";
 import { h } from "./dom.js";
 import { aliasEditor } from "./alias-editor.js";
-import { field, form as makeForm, select, text } from "./fields.js";
+import { choice, field, form as makeForm, select, text } from "./fields.js";
 import { OPS, number, pretty } from "./format.js";
 import { keepSection } from "./keep.js";
 import { button, code, confirm, empty, link, page, region, save, say, section, setHeading, table } from "./ui.js";
@@ -66,11 +66,14 @@ function example(at, name) {
   return section("JSON example", field("Event", op), shown);
 }
 
-function editor(at, { name, source, fields }, changed) {
+function editor(at, { name, source, aliases_in_api: speaks, fields }, changed) {
   const input = text("name", name, { maxlength: 256, readonly: name !== null && source === "config" });
+  const inApi = choice("Aliases in the API", { name: "aliases_in_api", checked: Boolean(speaks) },
+    "Callers of the platform's API may use the aliases, and get them in its answers.");
   const { node: rows, fault, read } = aliasEditor(fields);
   const put = button("Save", async () => {
-    const body = { name: input.value.trim() || null, fields: read() };
+    const aliases_in_api = inApi.querySelector("input").checked;
+    const body = { name: input.value.trim() || null, aliases_in_api, fields: read() };
     const answer = await node.sending(() => send("PUT", at, body));
     if (!answer) return;
     say("The form is saved.");
@@ -84,6 +87,7 @@ function editor(at, { name, source, fields }, changed) {
   }, { kind: "danger" });
   const node = makeForm("", fault,
     field("Form name", input, "Pushed as formName."),
+    inApi,
     rows,
     h("div.actions.end", (source === "api" || source === "both") && reset, put));
   return node;

@@ -7,7 +7,7 @@ fn with_fields(fields: Json) -> Json {
     with(minimal(), json!({"forms": [form]}))
 }
 
-fn form(config: &Config) -> &crate::form::Form {
+fn form_of(config: &Config) -> &crate::form::Form {
     config.forms.get(&FormKey { app_id: "a".into(), entry_id: "e".into() }).unwrap()
 }
 
@@ -15,14 +15,34 @@ fn form(config: &Config) -> &crate::form::Form {
 fn a_form_needs_no_more_than_its_ids() {
     let forms = json!([{"app_id": "a", "entry_id": "e"}]);
     let config = good(&with(minimal(), json!({"forms": forms})));
-    assert_eq!(form(&config).name, None);
+    assert_eq!(form_of(&config).name, None);
     good(&with_fields(json!([])));
     good(&with(minimal(), json!({"forms": []})));
 }
 
 #[test]
+fn aliases_in_the_api_are_for_a_platform_that_is_known() {
+    let form = json!({"app_id": "a", "entry_id": "e", "aliases_in_api": true});
+    let config = good(&with(minimal(), json!({"forms": [form]})));
+    assert!(form_of(&config).speaks_aliases());
+    assert!(!form_of(&good(&with_fields(json!([])))).speaks_aliases());
+    let operation = json!({"path": "/x/{id}", "op": "data_update", "app_id": "literal:a",
+        "entry_id": "literal:e", "record_id": "path:id", "record": "response:"});
+    let own = json!({"operations": [operation], "webhooks": [], "forms": [form]});
+    assert_faults(
+        &own,
+        &["`aliases_in_api` is for the API of a `platform` that is known; give that"],
+    );
+    assert_faults(
+        &with(minimal(), json!({"forms": [{"app_id": "a", "entry_id": "e", "aliases_in_api": 1}]})),
+        &["forms[0].aliases_in_api: 1: must be true or false"],
+    );
+}
+
+#[test]
 fn every_fault_of_a_form_is_named() {
-    const KNOWN: &str = "unknown key; known here are app_id, entry_id, name, fields";
+    const KNOWN: &str =
+        "unknown key; known here are app_id, entry_id, name, aliases_in_api, fields";
     for (form, expected) in [
         (json!("Orders"), vec!["forms[0]: \"Orders\": must be an object".to_owned()]),
         (
@@ -143,14 +163,14 @@ fn a_sub_form_has_names_of_its_own() {
         {"id": "a", "alias": "x"},
         {"id": "s", "type": "subform", "items": [{"id": "a", "alias": "x"}, {"id": "x_1", "alias": "s"}]},
     ])));
-    let rows = &form(&config).fields.get(Text::plain("s")).unwrap().rows;
+    let rows = &form_of(&config).fields.get(Text::plain("s")).unwrap().rows;
     assert_eq!(&*rows.get(Text::plain("s")).unwrap().id, "x_1");
 }
 
 #[test]
 fn an_alias_that_is_the_fields_own_id_changes_nothing() {
     let config = good(&with_fields(json!([{"id": "customer", "alias": "customer"}])));
-    let field = form(&config).fields.get(Text::plain("customer")).unwrap();
+    let field = form_of(&config).fields.get(Text::plain("customer")).unwrap();
     assert_eq!((&*field.id, &field.alias), ("customer", &None));
 }
 

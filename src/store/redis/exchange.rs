@@ -6,6 +6,7 @@ use crate::duration::millis;
 use crate::history::Record;
 use crate::host::{CalloutId, Host, Reply, random_name};
 use crate::json::{Builder, Value};
+use crate::text::has;
 use std::rc::Rc;
 
 /// The script's argument, but for its operations.
@@ -70,7 +71,7 @@ impl Exchange {
 
     pub(in super::super) fn hear(&mut self, host: &impl Host, reply: &Reply) -> Heard {
         match (wire::hear(host, self.settings.protocol, reply), self.step) {
-            (Ok(answer), Command::Run) if answer.contains(&self.echo) => Heard::Answer(answer),
+            (Ok(answer), Command::Run) if has(&answer, &self.echo) => Heard::Answer(answer),
             (Ok(name), Command::Load) if name == wire::script_name() => {
                 self.step = Command::Run;
                 Heard::Again

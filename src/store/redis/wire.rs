@@ -6,6 +6,7 @@
 use crate::host::{Callout, CalloutError, CalloutId, Host, Reply};
 use crate::json::{Builder, Document, Kind};
 use crate::sign::base64;
+use crate::text::split_once;
 use sha1::{Digest as _, Sha1};
 use std::borrow::Cow;
 use std::fmt;
@@ -225,7 +226,7 @@ fn of_webdis(status: u16, body: &str) -> Option<Result<Cow<'_, str>, Cow<'_, str
         return Some(Err(error.trim_end().into()));
     }
     // The length is of the bytes as Redis has them, which need not be those of the text.
-    let (_, text) = body.strip_prefix('$')?.split_once("\r\n")?;
+    let (_, text) = split_once(body.strip_prefix('$')?, "\r\n")?;
     Some(Ok(text.strip_suffix("\r\n")?.into()))
 }
 
