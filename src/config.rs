@@ -155,6 +155,7 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
         "role",
         "platform",
         "path_prefix",
+        "actor",
         "operations",
         "forms",
         "webhooks",

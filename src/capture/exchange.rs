@@ -140,7 +140,7 @@ pub fn is_encoded(coding: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Event, Op, Operations, Outcome, jodoo_operations};
+    use super::super::{Event, Lookup, Op, Operations, Outcome, jodoo_operations};
     use super::*;
     use proptest::prelude::*;
 
@@ -149,7 +149,7 @@ mod tests {
 
     fn begin(budget: &Rc<Budget>, tail: &str) -> Exchange {
         let mut operations = Operations::default();
-        for (path, operation) in jodoo_operations("") {
+        for (path, operation) in jodoo_operations("", &Lookup::default()) {
             operations.add("POST", &path, operation).unwrap();
         }
         let path = format!("/v5/app/entry/data/{tail}");

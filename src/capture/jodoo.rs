@@ -35,15 +35,16 @@ const VERSIONS_1_TO_4: [(&str, &str, Change); 12] = [
 ];
 
 /// The platform's operations as `(path, operation)`; the method is always POST.
-/// `prefix` stands before the version, on the platform itself `/api`.
-pub fn operations(prefix: &str) -> Vec<(String, Rc<Operation>)> {
+/// `prefix` stands before the version, on the platform itself `/api`; `actor` is where the call
+/// says who makes the change, as the API itself does not.
+pub fn operations(prefix: &str, actor: &Lookup) -> Vec<(String, Rc<Operation>)> {
     let body = |change| {
         let member = |name| Source::Request(Pointer::to([name]));
-        operation(change, member("app_id"), member("entry_id"))
+        operation(change, member("app_id"), member("entry_id"), actor.clone())
     };
     let path = |change| {
         let capture = |name: &str| Source::Path(name.into());
-        operation(change, capture("app_id"), capture("entry_id"))
+        operation(change, capture("app_id"), capture("entry_id"), actor.clone())
     };
     let new = VERSION_5
         .map(|(tail, change)| (format!("{prefix}/v5/app/entry/data/{tail}"), body(change)));
@@ -54,12 +55,13 @@ pub fn operations(prefix: &str) -> Vec<(String, Rc<Operation>)> {
     new.into_iter().chain(old).collect()
 }
 
-fn operation(change: Change, app_id: Source, entry_id: Source) -> Rc<Operation> {
+fn operation(change: Change, app_id: Source, entry_id: Source, actor: Lookup) -> Rc<Operation> {
     let data = |name| Source::Response(Pointer::to(["data", name]));
     let answer = |name| Lookup(vec![Source::Response(Pointer::to([name]))]);
     let mut sources = Sources {
         app_id: Lookup(vec![app_id]),
         entry_id: Lookup(vec![entry_id]),
+        actor,
         ..Sources::default()
     };
     match change {
@@ -95,7 +97,7 @@ mod tests {
 
     fn watched(prefix: &str) -> Operations {
         let mut operations = Operations::default();
-        for (path, operation) in super::operations(prefix) {
+        for (path, operation) in super::operations(prefix, &Lookup::default()) {
             operations.add("POST", &path, operation).unwrap();
         }
         operations

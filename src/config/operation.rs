@@ -20,12 +20,13 @@ pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> (Operations
     for item in list.map(Field::items).unwrap_or_default() {
         own(&item, &mut operations);
     }
-    let prefix = members.get("path_prefix");
+    let (prefix, actor) = (members.get("path_prefix"), members.get("actor"));
     let platform = members.get("platform");
     let prefix = match platform.map(|platform| platform.choice([("jodoo", ())])) {
         Some(_) => {
             let prefix = prefix.and_then(path_prefix).unwrap_or(JODOO_PREFIX.into());
-            for (path, operation) in jodoo_operations(&prefix) {
+            let actor = actor.and_then(self::actor).unwrap_or_default();
+            for (path, operation) in jodoo_operations(&prefix, &actor) {
                 // An error here is a path that the operator has taken.
                 let _ = operations.add("POST", &path, operation);
             }
@@ -34,6 +35,9 @@ pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> (Operations
         None => {
             if let Some(prefix) = prefix {
                 prefix.fault("only a `platform` has a path prefix; write it into each path");
+            }
+            if let Some(actor) = actor {
+                actor.fault("this is for the calls of a `platform`; write it into each operation");
             }
             if list.is_none_or(Field::is_empty_list) {
                 root.fault(
@@ -44,6 +48,14 @@ pub(super) fn operations(root: &Field<'_>, members: &Members<'_>) -> (Operations
         }
     };
     (operations, prefix)
+}
+
+/// `{header: x-user-name}`: where a call of the platform's API says who makes it.
+fn actor(field: &Field<'_>) -> Option<Lookup> {
+    let members = field.object(&["header"])?;
+    let header = members.require("header", field)?;
+    let name = |name: &str| Source::parse(&format!("header:{name}"));
+    Some(Lookup(vec![header.parsed(name)?]))
 }
 
 fn path_prefix(field: &Field<'_>) -> Option<String> {

@@ -103,6 +103,23 @@ async fn a_record_is_pushed_through_its_whole_life() {
 }
 
 #[tokio::test]
+async fn who_removes_a_record_is_named_by_a_header() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin(&receiver.url("/"));
+    config["actor"] = json!({"header": "X-User-Name"});
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    let key = platform.api_key();
+    let created: Value = gateway.call(CREATE, key, &order("a")).await.json().await.unwrap();
+    let id = created["data"]["_id"].clone();
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": id});
+    let call = gateway.post(DELETE, key).header("x-user-name", "Ada").json(&body);
+    assert_eq!(call.send().await.unwrap().status(), 200);
+    let deleter = receiver.wait_for(2).await[1].json()["data"]["deleter"].clone();
+    assert_eq!(deleter, json!({"name": "Ada", "username": "Ada"}));
+}
+
+#[tokio::test]
 async fn the_older_versions_of_the_api_are_watched_too() {
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;

@@ -279,3 +279,25 @@ fn an_operation_with_a_wider_path_leaves_those_of_the_platform() {
         assert_eq!(watched(&config, "POST", path), Some(Change::Record(op)), "{path}");
     }
 }
+
+#[test]
+fn who_calls_the_platform_is_in_a_header() {
+    let config = good(&with(minimal(), json!({"actor": {"header": "X-User-Name"}})));
+    let path = b"/api/v5/app/entry/data/delete";
+    let operation = config.operations.find(b"POST", path).unwrap().operation;
+    assert_eq!(operation.headers().collect::<Vec<_>>(), ["x-user-name"]);
+    assert_faults(
+        &with(minimal(), json!({"actor": {"header": "x user"}})),
+        &["actor.header: \"x user\": this cannot be the name of an HTTP header"],
+    );
+    assert_faults(
+        &with(minimal(), json!({"actor": "x-user"})),
+        &["actor: \"x-user\": must be an object"],
+    );
+    let operation = json!({"path": "/x/{id}", "op": "data_remove", "app_id": "literal:a",
+        "entry_id": "literal:e", "record_id": "path:id"});
+    assert_faults(
+        &json!({"operations": [operation], "webhooks": [], "actor": {"header": "x-user"}}),
+        &["actor: this is for the calls of a `platform`; write it into each operation"],
+    );
+}
