@@ -259,15 +259,7 @@ mod tests {
     #[test]
     fn what_is_of_another_kind_stays() {
         for text in ["null", "7", "\"customer\"", "[7,\"x\"]", "{\"cond\":{}}", "[{\"name\":1}]"] {
-            for place in [
-                Place::Record,
-                Place::Records,
-                Place::Values,
-                Place::ValuesList,
-                Place::Names,
-                Place::Filter,
-                Place::Widgets,
-            ] {
+            for place in PLACES {
                 assert_eq!(translate(text, place, Direction::Ids), text);
             }
         }

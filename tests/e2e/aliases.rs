@@ -100,6 +100,31 @@ async fn a_client_that_knows_only_aliases_is_understood_and_answered_in_them() {
 }
 
 #[tokio::test]
+async fn a_body_is_understood_however_it_comes() {
+    let platform = orders_platform().await;
+    let config = speaking("http://unused.invalid/");
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    let data = json!({"customer": {"value": "Ada"}});
+    let text = json!({"app_id": APP, "entry_id": ORDERS, "data": data}).to_string();
+    let client = || reqwest::Client::builder().no_proxy();
+    for client in [client(), client().http2_prior_knowledge()] {
+        let client = client.build().unwrap();
+        for size in [1, 7, text.len()] {
+            let chunks = text.as_bytes().chunks(size);
+            let chunks: Vec<_> =
+                chunks.map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect();
+            let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+            let call = client.post(gateway.url(CREATE)).bearer_auth(platform.api_key());
+            let call = call.header("content-type", "application/json").body(body);
+            let answer: Value = call.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["data"]["customer"], "Ada");
+        }
+    }
+    assert_eq!(platform.records(APP, ORDERS).len(), 6);
+    gateway.assert_vm_alive();
+}
+
+#[tokio::test]
 async fn old_versions_name_the_form_in_their_path() {
     let platform = orders_platform().await;
     let config = speaking("http://unused.invalid/");
