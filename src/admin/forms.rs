@@ -39,7 +39,6 @@ pub(super) fn list<H: Host>(context: &mut Context<'_, H>) -> Answer {
         count(&form.fields, &mut fields, &mut aliases);
         json.open(b'{').name("app_id").text(&key.app_id).name("entry_id").text(&key.entry_id);
         json.name("name").maybe(form.name.as_deref()).name("source").text(source(form.source));
-        json.name("aliases_in_api").flag(form.speaks_aliases());
         json.name("fields").number(fields).name("aliases").number(aliases).close(b'}');
     }
     json.close(b']').close(b'}');

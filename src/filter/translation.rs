@@ -157,6 +157,9 @@ impl Translation {
                 return (Body::Passes, Action::Continue);
             }
         }
+        // Envoy's decompressor gives an answer trailers, behind an empty chunk. Were that one stopped,
+        // Envoy would never come to them.
+        let is_end = is_end || size == 0 && way.direction == Direction::Aliases;
         if !is_end {
             if is_held && size > 0 {
                 put(way, size, b"");

@@ -6,7 +6,9 @@ use super::support::raw::{Server, Step, exchange};
 use super::support::receiver::Receiver;
 use super::support::store::{Fsync, RedisServer, Webdis};
 use super::*;
+use flate2::{Compression, write::GzEncoder};
 use reqwest::Response;
+use std::io::Write as _;
 
 const GET: &str = "/api/v5/app/entry/data/get";
 const LIST: &str = "/api/v5/app/entry/data/list";
@@ -221,6 +223,45 @@ async fn headers_fit_the_translated_body() {
         assert!(answer.contains(expected), "{answer}");
         assert!(!answer.contains(CUSTOMER) && !answer.contains("etag"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_undone_by_envoy_and_ends_with_trailers() {
+    let body = format!(r#"{{"data":{{"_id":"1","{CUSTOMER}":"Ada"}}}}"#);
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(body.as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\
+         content-length: {}\r\n\r\n",
+        packed.len()
+    );
+    let answer = answered(&[Step::Send([head.as_bytes(), &packed].concat())]).await;
+    assert!(answer.contains(r#"{"data":{"_id":"1","customer":"Ada"}}"#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_may_end_with_trailers() {
+    let platform = orders_platform().await;
+    let config = speaking("http://unused.invalid/");
+    let setup = Setup::new(platform.address(), &config).edited(|setup| {
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        setup.at(manager)["http_protocol_options"] = json!({"enable_trailers": true});
+    });
+    let gateway = setup.start().await;
+    let data = json!({"customer": {"value": "Ada"}});
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data": data}).to_string();
+    let mut pieces = vec![format!(
+        "POST {CREATE} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
+         trailer: x-end\r\ntransfer-encoding: chunked\r\n\r\n",
+        platform.api_key()
+    )];
+    let (first, second) = body.split_at(body.len() / 2);
+    pieces.extend([first, second].map(|part| format!("{:x}\r\n{part}\r\n", part.len())));
+    pieces.push("0\r\nx-end: 1\r\n\r\n".to_owned());
+    let answer = exchange(gateway.address, &pieces).await;
+    assert!(answer.contains(r#""customer":"Ada""#), "{answer}");
+    gateway.assert_vm_alive();
 }
 
 #[tokio::test]
