@@ -298,11 +298,13 @@ impl Fields {
     }
 }
 
+/// Fields for tests.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::*;
 
-    fn field(id: &str, alias: Option<&str>) -> Field {
+    /// A field that has no more than these.
+    pub(crate) fn field(id: &str, alias: Option<&str>) -> Field {
         Field {
             id: id.into(),
             alias: alias.map(|alias| Alias::parse(alias).unwrap()),
@@ -312,6 +314,12 @@ mod tests {
             rows: Fields::default(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::field;
+    use super::*;
 
     fn form(source: Source, fields: Vec<Field>) -> Form {
         let fields = fields.into_iter().map(|field| Field { source, ..field }).collect();

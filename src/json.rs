@@ -71,6 +71,11 @@ impl<'t> Document<'t> {
         Ok(Document { text, nodes: scan::nodes(text)? })
     }
 
+    /// The text that was parsed.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
     /// The outermost value.
     pub fn root(&self) -> Value<'_> {
         Value { text: self.text, nodes: &self.nodes }

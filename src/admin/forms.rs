@@ -144,8 +144,7 @@ fn checked(
     if let (Some(new), Some(known)) = (form.aliases_in_api, configured.aliases_in_api)
         && new != known
     {
-        let known = if known { "true" } else { "false" };
-        faults.push(fault("aliases_in_api", &given("value", known)));
+        faults.push(fault("aliases_in_api", &given("value", &known.to_string())));
     }
     differences(&form.fields, &configured.fields, "fields", &mut faults);
     if !faults.is_empty() {

@@ -19,15 +19,25 @@ impl Body {
     /// Makes room for bytes that are about to be copied. False if they are not wanted: copying
     /// them would go over a bound, or the body is lost already.
     pub fn make_room(&mut self, bytes: usize) -> bool {
-        let Ok(content) = &self.content else {
-            return false;
-        };
-        if content.len().saturating_add(bytes) > self.limit {
-            self.lose(Miss::TooLarge);
-        } else if !self.reservation.grow(bytes) {
-            self.lose(Miss::Overload);
+        match self.reserve(bytes) {
+            Ok(()) => true,
+            Err(miss) => {
+                self.lose(miss);
+                false
+            }
         }
-        self.content.is_ok()
+    }
+
+    /// The same, where the body stays as it is if there is no room.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), Miss> {
+        let held = self.bytes()?.len();
+        if held.saturating_add(bytes) > self.limit {
+            return Err(Miss::TooLarge);
+        }
+        self.reservation.grow(bytes).then_some(()).ok_or(Miss::Overload)
     }
 
     /// Adds a chunk that room was made for.

@@ -21,6 +21,13 @@ pub struct Head {
     pub is_encoded: bool,
 }
 
+impl Head {
+    /// Whether the platform says that it did what it was asked.
+    pub fn is_success(&self) -> bool {
+        matches!(self.status, Some(200..=299)) && !self.is_local
+    }
+}
+
 /// A watched call that is under way.
 ///
 /// Whoever holds it feeds it and, at whichever of its ends comes first, consumes it with
@@ -100,7 +107,7 @@ impl Exchange {
 
     /// Takes note of the head of the response. Unless it is a success nothing more is copied.
     pub fn response_head(&mut self, head: Head) {
-        let succeeded = matches!(head.status, Some(200..=299)) && !head.is_local;
+        let succeeded = head.is_success();
         self.progress = if succeeded { Progress::Succeeded } else { Progress::Failed };
         if !succeeded {
             self.captured.request.lose(Miss::Aborted);

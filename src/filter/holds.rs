@@ -1,5 +1,6 @@
 //! Responses whose end is held until their pushes are stored.
 
+use crate::host::wasm;
 use proxy_wasm::hostcalls;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -88,10 +89,6 @@ impl Holds {
     /// Has a stream go on that was held, from the root's callback.
     fn resume(&self, stream: u32) {
         self.streams.borrow_mut().retain(|held| *held != stream);
-        // Without the first, the second would be for another context.
-        if hostcalls::set_effective_context(stream).is_ok() {
-            let _ = hostcalls::resume_http_response();
-            let _ = hostcalls::set_effective_context(self.root);
-        }
+        wasm::resume(stream, self.root, hostcalls::resume_http_response);
     }
 }

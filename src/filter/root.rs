@@ -7,7 +7,7 @@ use super::standing::Standing;
 use super::stream::Stream;
 use super::watch::Watch;
 use crate::admin::Admin;
-use crate::capture::{Budget, Miss};
+use crate::capture::Budget;
 use crate::config::{Config, Plugin, as_json};
 use crate::form::Forms;
 use crate::host::wasm::{self, Envoy};
@@ -66,9 +66,9 @@ impl Shared {
         }
     }
 
-    /// A body of an API call went as it came, and why.
-    pub(super) fn untranslated(&self, miss: Miss) {
-        if self.inbox.put(Finished::Untranslated(miss)) {
+    /// Has the root look at what a stream leaves.
+    pub(super) fn hand_over(&self, call: Finished) {
+        if self.inbox.put(call) {
             self.wake_root();
         }
     }

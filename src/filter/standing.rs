@@ -5,7 +5,7 @@
 //! while: the API goes on, and the log says what to do.
 
 use crate::host::Host as _;
-use crate::host::wasm::Envoy;
+use crate::host::wasm::{self, Envoy};
 use proxy_wasm::hostcalls;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -78,11 +78,7 @@ impl Standing {
                 "no body came to a request for {} s, so it goes on as it is; if that is so for all, set `allow_on_headers_stop_iteration: true` beside this plugin's `vm_config`, which `aliases_in_api` needs",
                 PATIENCE.as_secs()
             );
-            // Without the first, the second would be for another context.
-            if hostcalls::set_effective_context(stream).is_ok() {
-                let _ = hostcalls::resume_http_request();
-                let _ = hostcalls::set_effective_context(self.root);
-            }
+            wasm::resume(stream, self.root, hostcalls::resume_http_request);
         }
     }
 }

@@ -4,12 +4,13 @@
 //! out as they come, since what Envoy holds for a filter it bounds by itself, and ends the call
 //! with an error. What cannot be translated goes on as it came.
 
+use super::inbox::Finished;
 use super::root::Shared;
-use crate::capture::{Miss, Reservation, is_encoded};
+use crate::capture::{self, Head, Miss, is_encoded};
 use crate::form::{Form, FormKey, Forms};
-use crate::host::wasm::{chunk, header};
+use crate::host::wasm::{chunk, header, number};
 use crate::json::Document;
-use crate::translate::{Direction, Endpoint, Place, form_of, translated};
+use crate::translate::{Direction, Endpoint, form_of, translated};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
 use std::rc::Rc;
@@ -19,14 +20,9 @@ enum Body {
     /// It passes.
     Passes,
     /// It passes, and is read for the form that it names.
-    Read(Copied),
+    Read(capture::Body),
     /// It is held.
-    Held(Copied),
-}
-
-struct Copied {
-    bytes: Vec<u8>,
-    reservation: Reservation,
+    Held(capture::Body),
 }
 
 /// One way of a call.
@@ -53,8 +49,8 @@ const OF_THE_BYTES: [&str; 5] = ["etag", "content-md5", "digest", "content-diges
 /// An API call that is translated.
 pub(super) struct Translation {
     shared: Rc<Shared>,
+    /// The form is known once the request that names it is.
     endpoint: Endpoint,
-    form: Option<FormKey>,
     request: Body,
     response: Body,
 }
@@ -76,12 +72,10 @@ impl Translation {
         if endpoint.form.as_ref().is_some_and(|form| speaking(&forms, form).is_none()) {
             return None;
         }
-        let form = endpoint.form.clone();
-        let reads = form.is_none() || !endpoint.request.is_empty();
+        let reads = endpoint.form.is_none() || !endpoint.request.is_empty();
         let mut translation = Translation {
             shared: Rc::clone(shared),
             endpoint,
-            form,
             request: Body::Passes,
             response: Body::Passes,
         };
@@ -113,12 +107,12 @@ impl Translation {
     }
 
     /// The answer begins. Whether its headers have to wait for its body.
-    pub(super) fn response_headers(&mut self, is_success: bool) -> Action {
-        if !is_success || self.endpoint.response.is_empty() {
+    pub(super) fn response_headers(&mut self, head: Head) -> Action {
+        if !head.is_success() || self.endpoint.response.is_empty() {
             return Action::Continue;
         }
         let forms = self.shared.forms();
-        let form = self.form.as_ref().and_then(|form| speaking(&forms, form));
+        let form = self.endpoint.form.as_ref().and_then(|form| speaking(&forms, form));
         if form.is_none() || !self.may_read(&RESPONSE) {
             return Action::Continue;
         }
@@ -142,20 +136,14 @@ impl Translation {
         };
         if size > 0 {
             let new = chunk(way.buffer, size);
-            let limit = self.shared.config.limits.max_body_bytes;
-            let has_room = copied.bytes.len().saturating_add(new.len()) <= limit;
-            let miss = match has_room && copied.reservation.grow(new.len()) {
-                true => None,
-                false => Some(if has_room { Miss::Overload } else { Miss::TooLarge }),
-            };
-            copied.bytes.extend_from_slice(&new);
-            if let Some(miss) = miss {
-                self.shared.untranslated(miss);
+            if let Err(miss) = copied.reserve(new.len()) {
+                self.untranslated(miss);
                 if is_held {
-                    put(way, size, &copied.bytes);
+                    put(way, size, &[copied.bytes().unwrap_or_default(), &new].concat());
                 }
                 return (Body::Passes, Action::Continue);
             }
+            copied.append(new);
         }
         // Envoy's decompressor gives an answer trailers, behind an empty chunk. Were that one stopped,
         // Envoy would never come to them.
@@ -169,9 +157,10 @@ impl Translation {
                 false => (Body::Read(copied), Action::Continue),
             };
         }
-        let new = self.translate(way, &copied.bytes);
+        let old = copied.bytes().unwrap_or_default();
+        let new = self.translate(way, old);
         if is_held {
-            put(way, size, new.as_deref().unwrap_or(&copied.bytes));
+            put(way, size, new.as_deref().unwrap_or(old));
             if let Some(new) = new {
                 mend_headers(way, new.len());
             }
@@ -181,43 +170,46 @@ impl Translation {
 
     /// A whole body in the other language; `None` if it stays as it is.
     fn translate(&mut self, way: &Way, bytes: &[u8]) -> Option<Vec<u8>> {
-        let (Ok(text), Ok(document)) = (std::str::from_utf8(bytes), Document::parse(bytes)) else {
-            self.shared.untranslated(Miss::Malformed);
+        let Ok(document) = Document::parse(bytes) else {
+            self.untranslated(Miss::Malformed);
             return None;
         };
-        let root = document.root();
-        let places: &[(&str, Place)] = match way.direction {
+        let places = match way.direction {
             Direction::Ids => {
-                self.form = self.form.take().or_else(|| form_of(root));
+                let form = self.endpoint.form.take();
+                self.endpoint.form = form.or_else(|| form_of(document.root()));
                 self.endpoint.request
             }
             Direction::Aliases => self.endpoint.response,
         };
         let forms = self.shared.forms();
-        let form = speaking(&forms, self.form.as_ref()?)?;
-        translated(text, root, places, &form.fields, way.direction)
+        let form = speaking(&forms, self.endpoint.form.as_ref()?)?;
+        translated(&document, places, &form.fields, way.direction)
     }
 
     /// Whether a body can be read; if not it is counted why.
     fn may_read(&self, way: &Way) -> bool {
         let coding = header(way.headers, "content-encoding");
-        let length = header(way.headers, "content-length");
-        let length = length.and_then(|length| std::str::from_utf8(&length).ok()?.parse().ok());
+        let length: Option<usize> = number(way.headers, "content-length");
         let miss = if coding.is_some_and(|coding| is_encoded(&coding)) {
             Miss::Encoded
-        } else if length
-            .is_some_and(|length: usize| length > self.shared.config.limits.max_body_bytes)
-        {
+        } else if length.is_some_and(|length| length > self.shared.config.limits.max_body_bytes) {
             Miss::TooLarge
         } else {
             return true;
         };
-        self.shared.untranslated(miss);
+        self.untranslated(miss);
         false
     }
 
-    fn copied(&self) -> Copied {
-        Copied { bytes: Vec::new(), reservation: self.shared.budget.reservation() }
+    fn copied(&self) -> capture::Body {
+        let Shared { config, budget, .. } = &*self.shared;
+        capture::Body::new(config.limits.max_body_bytes, budget.reservation())
+    }
+
+    /// A body goes as it came, and why.
+    fn untranslated(&self, miss: Miss) {
+        self.shared.hand_over(Finished::Untranslated(miss));
     }
 }
 
@@ -241,9 +233,7 @@ fn mend_headers(way: &Way, bytes: usize) {
     }
     if way.direction == Direction::Aliases {
         for name in OF_THE_BYTES {
-            if header(way.headers, name).is_some() {
-                let _ = hostcalls::remove_map_value(way.headers, name);
-            }
+            let _ = hostcalls::remove_map_value(way.headers, name);
         }
     }
 }

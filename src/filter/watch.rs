@@ -6,7 +6,7 @@ use super::root::Shared;
 use super::translation::Translation;
 use crate::capture::{Change, Exchange, Head, is_encoded};
 use crate::host::Host;
-use crate::host::wasm::{Envoy, chunk, header};
+use crate::host::wasm::{Envoy, chunk, header, number};
 use crate::store::PushId;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -41,22 +41,16 @@ impl Watch {
                 let id = PushId::random(&Envoy);
                 show_in_access_log(call.operation.change, &id);
                 let holds = self.shared.holds.ack_timeout().map(|_| self.id);
-                self.hand_over(Finished::Captured { call, id, holds });
+                self.shared.hand_over(Finished::Captured { call, id, holds });
                 if holds.is_some() {
                     self.shared.holds.begin(self.id);
                     return Action::Pause;
                 }
             }
-            Err(Some(miss)) => self.hand_over(Finished::Missed(miss, change)),
+            Err(Some(miss)) => self.shared.hand_over(Finished::Missed(miss, change)),
             Err(None) => {}
         }
         Action::Continue
-    }
-
-    fn hand_over(&self, call: Finished) {
-        if self.shared.inbox.put(call) {
-            self.shared.wake_root();
-        }
     }
 }
 
@@ -118,16 +112,12 @@ impl Watch {
         if self.exchange.is_none() && self.translation.is_none() {
             return Action::Continue;
         }
-        let response = |name| header(MapType::HttpResponseHeaders, name);
-        let status = response(":status");
-        let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
-        let coding = response("content-encoding");
+        let coding = header(MapType::HttpResponseHeaders, "content-encoding");
         let head = Head {
-            status,
+            status: number(MapType::HttpResponseHeaders, ":status"),
             is_local: is_local_reply(),
             is_encoded: coding.is_some_and(|coding| is_encoded(&coding)),
         };
-        let is_success = !head.is_local && head.status.is_some_and(|status| status / 100 == 2);
         if let Some(exchange) = &mut self.exchange {
             exchange.response_head(head);
         }
@@ -135,7 +125,7 @@ impl Watch {
             return self.finish();
         }
         if let Some(translation) = &mut self.translation
-            && translation.response_headers(is_success) == Action::Pause
+            && translation.response_headers(head) == Action::Pause
         {
             // Nothing goes before its end, so that need not be held.
             return Action::Pause;
@@ -144,7 +134,7 @@ impl Watch {
             .shared
             .holds
             .ack_timeout()
-            .and_then(|_| std::str::from_utf8(&response("content-length")?).ok()?.parse().ok());
+            .and_then(|_| number(MapType::HttpResponseHeaders, "content-length"));
         Action::Continue
     }
 
@@ -186,7 +176,7 @@ impl Watch {
         };
         let change = exchange.change();
         if let Some(miss) = exchange.abort() {
-            self.hand_over(Finished::Missed(miss, change));
+            self.shared.hand_over(Finished::Missed(miss, change));
         }
     }
 }

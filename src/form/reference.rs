@@ -227,19 +227,13 @@ fn example_fields(json: &mut Builder, fields: &Fields) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Alias, FieldType, Source};
+    use super::super::{Alias, FieldType, Source, testing};
     use super::*;
     use serde_json::Value;
 
     fn field(id: &str, field_type: Option<&str>, rows: Vec<Field>) -> Field {
-        Field {
-            id: id.into(),
-            alias: None,
-            field_type: field_type.map(|name| FieldType::parse(name).unwrap()),
-            label: None,
-            source: Source::Config,
-            rows: Fields::new(rows).unwrap(),
-        }
+        let field_type = field_type.map(|name| FieldType::parse(name).unwrap());
+        Field { field_type, rows: Fields::new(rows).unwrap(), ..testing::field(id, None) }
     }
 
     fn form(fields: Vec<Field>) -> Form {

@@ -9,6 +9,7 @@ use super::{
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
+use std::str::FromStr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// Stands for a metric that could not be made.
@@ -122,7 +123,7 @@ pub fn reply(headers: usize) -> Reply {
         let value = header(MapType::HttpCallResponseHeaders, name)?;
         Some(String::from_utf8_lossy(&value).into_owned())
     };
-    let status = text(":status").and_then(|status| status.parse().ok());
+    let status: Option<u16> = number(MapType::HttpCallResponseHeaders, ":status");
     let report = |flags| EgressReport {
         flags,
         details: text("x-formhook-details").unwrap_or_default(),
@@ -139,6 +140,19 @@ pub fn reply(headers: usize) -> Reply {
 /// A header of the stream that is being handled, as it was sent.
 pub fn header(map: MapType, name: &str) -> Option<Vec<u8>> {
     hostcalls::get_map_value_bytes(map, name).ok().flatten()
+}
+
+/// A header that is a number.
+pub fn number<N: FromStr>(map: MapType, name: &str) -> Option<N> {
+    std::str::from_utf8(&header(map, name)?).ok()?.parse().ok()
+}
+
+/// Has a stream go on, from a callback of its root. Without its context the call would be for another.
+pub fn resume(stream: u32, root: u32, resume: impl FnOnce() -> Result<(), Status>) {
+    if hostcalls::set_effective_context(stream).is_ok() {
+        let _ = resume();
+        let _ = hostcalls::set_effective_context(root);
+    }
 }
 
 /// The chunk of a body that is being handled, or so many bytes of it.

@@ -146,20 +146,13 @@ fn write(out: &mut Vec<u8>, content: Content<'_>) {
 mod tests {
     use super::*;
     use crate::capture::Op;
-    use crate::form::{Alias, Field, FieldType, FormKey, Source};
+    use crate::form::{Field, FieldType, FormKey, Source, testing};
     use crate::json::Document;
     use crate::json::testing::{ANY_NUMBER, document};
     use proptest::prelude::*;
 
     fn field(id: &str, alias: &str) -> Field {
-        Field {
-            id: id.into(),
-            alias: Some(Alias::parse(alias).unwrap()),
-            field_type: None,
-            label: None,
-            source: Source::Config,
-            rows: Fields::default(),
-        }
+        testing::field(id, Some(alias))
     }
 
     fn form(fields: Vec<Field>) -> Form {
@@ -249,14 +242,8 @@ mod tests {
 
     #[test]
     fn what_holds_no_data_is_not_pushed() {
-        let fields = ["divider", "query"].map(|name| Field {
-            id: name.into(),
-            alias: None,
-            field_type: FieldType::parse(name),
-            label: None,
-            source: Source::Config,
-            rows: Fields::default(),
-        });
+        let fields = ["divider", "query"]
+            .map(|name| Field { field_type: FieldType::parse(name), ..testing::field(name, None) });
         let record = r#"{"divider":1,"query":2}"#;
         assert_eq!(created(record, fields.into()), with_system_members("", ""));
     }

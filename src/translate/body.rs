@@ -2,7 +2,7 @@
 
 use super::endpoint::Place;
 use crate::form::{Field, Fields};
-use crate::json::{Text, Value, escape};
+use crate::json::{Document, Text, Value, escape};
 
 /// Into which language a body goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +23,15 @@ impl Direction {
     }
 }
 
-/// A body with other names in it; `None` if all of them stay. `text` is what `root` was read from.
+/// A body with other names in it; `None` if all of them stay.
 pub fn translated(
-    text: &str,
-    root: Value<'_>,
+    document: &Document<'_>,
     places: &[(&str, Place)],
     fields: &Fields,
     direction: Direction,
 ) -> Option<Vec<u8>> {
-    let mut edits = Edits { text, out: Vec::new(), done: 0, direction };
-    for (name, value) in root.members() {
+    let mut edits = Edits { text: document.text(), out: Vec::new(), done: 0, direction };
+    for (name, value) in document.root().members() {
         for (_, place) in places.iter().filter(|(member, _)| name.is(member)) {
             edits.place(value, *place, fields);
         }
@@ -161,20 +160,12 @@ impl Edits<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::form::{Alias, Source};
-    use crate::json::Document;
+    use crate::form::testing;
     use crate::json::testing::{ANY_NUMBER, document};
     use proptest::prelude::*;
 
     fn field(id: &str, alias: &str, rows: Vec<Field>) -> Field {
-        Field {
-            id: id.into(),
-            alias: Some(Alias::parse(alias).unwrap()),
-            field_type: None,
-            label: None,
-            source: Source::Config,
-            rows: Fields::new(rows).unwrap(),
-        }
+        Field { rows: Fields::new(rows).unwrap(), ..testing::field(id, Some(alias)) }
     }
 
     /// The alias of one field may be that of a sub-form's own.
@@ -192,7 +183,7 @@ mod tests {
         let text = format!(r#"{{"x":{{"customer":1}},"data":{text}}}"#);
         let document = Document::parse(text.as_bytes()).unwrap();
         let places = [("data", place)];
-        let new = translated(&text, document.root(), &places, &fields(), direction);
+        let new = translated(&document, &places, &fields(), direction);
         let new = new.map_or(text, |new| String::from_utf8(new).unwrap());
         let data = new.strip_prefix(r#"{"x":{"customer":1},"data":"#).unwrap();
         data.strip_suffix('}').unwrap().to_owned()

@@ -7,7 +7,10 @@ mod refusals;
 use crate::plugin;
 use crate::support::gateway::{Gateway, STORE_AUTH_ENV, Setup};
 use crate::support::platform::Platform;
+use crate::support::receiver::Receiver;
 use crate::support::store::Webdis;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
 /// A gateway in front of this platform, with its state behind this Webdis. `more` has what the
@@ -26,4 +29,13 @@ fn setup(platform: &Platform, webdis: &Webdis, target: &str, more: Value) -> Set
 
 async fn gateway(platform: &Platform, webdis: &Webdis, target: &str, more: Value) -> Gateway {
     setup(platform, webdis, target, more).start().await
+}
+
+/// A target that refuses the pushes about this customer for good.
+async fn refusing(customer: &'static str) -> Receiver {
+    Receiver::answering(move |push| {
+        let is_bad = String::from_utf8_lossy(&push.body).contains(customer);
+        if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK }.into_response()
+    })
+    .await
 }

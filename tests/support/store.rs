@@ -155,14 +155,6 @@ impl RedisServer {
         self.ask([words(&["AUTH", GATEWAY_PASSWORD]), words(command)]).await
     }
 
-    /// The same at this port, beside whatever else is done.
-    pub async fn command_at(port: u16, command: [String; 3]) -> Value {
-        let commands =
-            [words(&["AUTH", GATEWAY_PASSWORD]), words(&command.each_ref().map(String::as_str))];
-        let answers = ask(port, &commands).await.expect("Redis is there");
-        answers.into_iter().next_back().expect("each command has an answer")
-    }
-
     async fn ask(&self, commands: [Vec<Vec<u8>>; 2]) -> Value {
         let answers = tokio::time::timeout(wait::PATIENCE, ask(self.port, &commands)).await;
         let answers = answers.expect("Redis says nothing").expect("Redis is there");

@@ -18,9 +18,10 @@ async function command(verb, doing, done, selection) {
   const progress = h("p.message.loading", `${doing} ${pushes(selection)}…`);
   document.getElementById("messages").append(progress);
   try {
+    let answer = await post(`/failed/${verb}`, selection);
+    let sum = answer.count;
     // In Redis one command is for 1,000 of them. What fails again meanwhile is not for this one.
-    const { failed: most } = await get("/status");
-    let [answer, sum] = [{ more: true }, 0];
+    const most = answer.more ? sum + (await get("/status")).failed : sum;
     while (answer.more && sum <= most) {
       answer = await post(`/failed/${verb}`, selection);
       sum += answer.count;

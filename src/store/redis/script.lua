@@ -228,6 +228,7 @@ local function names(found_by)
   return all
 end
 
+local function of_hook(hook, result) return 'history:' .. hook .. ':' .. result end
 local function of_op(op) return 'history:op=' .. op end
 local function of_form(app, form) return 'history:form=' .. app .. '/' .. form end
 -- One of 1,024: Redis gives each stream 4 KB at once. Ids differ at their end.
@@ -254,7 +255,7 @@ function ops.record(number, hook, result, found_by, record)
   add('history:*', id, 'w', hook, 'o', result, 'k', found_by)
   local op, app, form, changed = unpack(names(found_by))
   for _, stream in ipairs({
-    'history:*:' .. result, 'history:' .. hook .. ':', 'history:' .. hook .. ':' .. result,
+    of_hook('*', result), of_hook(hook, ''), of_hook(hook, result),
     of_op(op), of_form(app, form), of_record(changed),
   }) do add(stream, id, '', '') end
   return 1
@@ -428,9 +429,9 @@ function ops.history(hook, result, found_by, from, to, cursor, limit, looks)
   -- The one that has the fewest of those that are not wanted.
   if changed ~= '' then stream = key(of_record(changed))
   elseif app ~= '' and form ~= '' then stream = key(of_form(app, form))
-  elseif hook ~= cjson.null then stream = key('history:' .. hook .. ':' .. result)
+  elseif hook ~= cjson.null then stream = key(of_hook(hook, result))
   elseif op ~= '' then stream = key(of_op(op))
-  elseif result ~= '' then stream = key('history:*:' .. result) end
+  elseif result ~= '' then stream = key(of_hook('*', result)) end
   local last = cursor ~= '' and '(' .. cursor or (to > 0 and digits(to - 1) or '+')
   local first = from > 0 and digits(from) or '-'
   local found, more = {}, ''

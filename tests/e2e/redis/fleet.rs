@@ -1,6 +1,6 @@
 //! Gateways that share a Redis.
 
-use super::gateway;
+use super::{gateway, refusing};
 use crate::orders::create;
 use crate::orders_platform;
 use crate::support::gateway::Gateway;
@@ -84,11 +84,7 @@ async fn while_the_store_is_away_pushes_go_on_and_what_failed_is_written_back() 
     let mut redis = RedisServer::start(Fsync::EverySecond).await;
     let mut webdis = Webdis::start(&redis).await;
     let platform = orders_platform().await;
-    let receiver = Receiver::answering(|push| {
-        let is_bad = String::from_utf8_lossy(&push.body).contains("Eve");
-        if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK }.into_response()
-    })
-    .await;
+    let receiver = refusing("Eve").await;
     webdis.kill();
     redis.kill();
     let more = json!({"webhook": {"retry": []}});

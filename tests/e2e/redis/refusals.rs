@@ -1,7 +1,7 @@
 //! A store that is there and does not do what it should. Pushes go on, the log says why in words, and
 //! what happened meanwhile gets to Redis when that is well again.
 
-use super::{gateway, setup};
+use super::{gateway, refusing, setup};
 use crate::orders::create;
 use crate::support::gateway::Gateway;
 use crate::support::platform::Platform;
@@ -12,6 +12,7 @@ use crate::{PUSHED, orders_platform};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
 use serde_json::json;
+use std::cell::Cell;
 
 const ERRORS: &str = "formhook_store_errors_total{}";
 
@@ -26,16 +27,15 @@ struct Bench {
     platform: Platform,
     receiver: Receiver,
     gateway: Gateway,
-    pushes: usize,
+    pushes: Cell<usize>,
 }
 
 impl Bench {
     /// A push is made and delivered, whatever the store does, and it is said what that says.
-    async fn goes_on(&mut self, words: &str) {
+    async fn goes_on(&self, words: &str) {
         let log = self.gateway.log().len();
-        create(&self.gateway, &self.platform, "Ada").await;
-        self.pushes += 1;
-        self.receiver.wait_for(self.pushes).await;
+        self.create().await;
+        self.receiver.wait_for(self.pushes.get()).await;
         wait::until(&format!("the log to say {words:?}"), async || {
             let log = self.gateway.log().split_off(log);
             log.lines().any(|line| line.contains("the store") && line.contains(words)).then_some(())
@@ -43,10 +43,15 @@ impl Bench {
         .await;
     }
 
+    async fn create(&self) {
+        create(&self.gateway, &self.platform, "Ada").await;
+        self.pushes.set(self.pushes.get() + 1);
+    }
+
     /// All that happened gets to Redis.
     async fn heals(&self) {
         wait::until("the records of all pushes", async || {
-            (recorded(&self.redis).await == self.pushes as u64).then_some(())
+            (recorded(&self.redis).await == self.pushes.get() as u64).then_some(())
         })
         .await;
         self.gateway.assert_vm_alive();
@@ -64,7 +69,7 @@ async fn what_redis_refuses_is_said_and_told_again_when_it_does_not() {
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;
     let gateway = gateway(&platform, &webdis, &receiver.url("/"), json!({})).await;
-    let mut bench = Bench { redis, platform, receiver, gateway, pushes: 0 };
+    let bench = Bench { redis, platform, receiver, gateway, pushes: Cell::default() };
     bench.heals().await;
 
     bench.set("maxmemory", "1").await;
@@ -85,22 +90,22 @@ async fn what_redis_refuses_is_said_and_told_again_when_it_does_not() {
 
     bench.set("busy-reply-threshold", "50").await;
     let endless = bench.redis.command_of_gateway(&["SCRIPT", "LOAD", "while true do end"]).await;
-    let port = bench.redis.port();
-    let endless =
-        tokio::spawn(RedisServer::command_at(port, ["EVALSHA".into(), endless.text(), "0".into()]));
-    bench.goes_on("BUSY Redis is busy running a script").await;
-    assert_eq!(bench.redis.command(&["SCRIPT", "KILL"]).await.text(), "OK");
-    assert!(matches!(endless.await.unwrap(), Answer::Error(_)));
+    let endless = endless.text();
+    let endless = ["EVALSHA", &endless, "0"];
+    let (killed, ()) = tokio::join!(bench.redis.command_of_gateway(&endless), async {
+        bench.goes_on("BUSY Redis is busy running a script").await;
+        assert_eq!(bench.redis.command(&["SCRIPT", "KILL"]).await.text(), "OK");
+    });
+    assert!(matches!(killed, Answer::Error(_)));
     bench.heals().await;
 
     // It is no fault that Redis does not know the script, so nothing is said of it.
     let errors = bench.gateway.metric(ERRORS).await;
     assert_eq!(bench.redis.command(&["SCRIPT", "FLUSH"]).await.text(), "OK");
-    create(&bench.gateway, &bench.platform, "Ada").await;
-    bench.pushes += 1;
+    bench.create().await;
     bench.heals().await;
     assert_eq!(bench.gateway.metric(ERRORS).await, errors);
-    assert_eq!(bench.receiver.received().len(), bench.pushes);
+    assert_eq!(bench.receiver.received().len(), bench.pushes.get());
 }
 
 #[tokio::test]
@@ -108,11 +113,7 @@ async fn foreign_values_in_redis_are_told_and_harm_nothing_else() {
     let redis = RedisServer::start(Fsync::EverySecond).await;
     let webdis = Webdis::start(&redis).await;
     let platform = orders_platform().await;
-    let receiver = Receiver::answering(|push| {
-        let is_bad = String::from_utf8_lossy(&push.body).contains("Eve");
-        if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK }.into_response()
-    })
-    .await;
+    let receiver = refusing("Eve").await;
     for foreign in [
         ["SET", "{formhook}:waiting:", "foreign", ""],
         ["SET", "{formhook}:failed_count", "foreign", ""],
@@ -178,11 +179,7 @@ async fn upstash_is_spoken_to_in_its_own_way() {
     let redis = RedisServer::start(Fsync::EverySecond).await;
     let upstash = Upstash::start(&redis).await;
     let platform = orders_platform().await;
-    let receiver = Receiver::answering(|push| {
-        let is_bad = String::from_utf8_lossy(&push.body).contains("Eve");
-        if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK }.into_response()
-    })
-    .await;
+    let receiver = refusing("Eve").await;
     let webdis = Webdis::start(&redis).await;
     let more = json!({
         "redis": {"protocol": "upstash", "ack": "before_response"},
