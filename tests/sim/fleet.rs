@@ -121,10 +121,20 @@ pub struct Fleet {
     abandoned: HashSet<Key>,
     /// Nothing but answers and deliveries happens.
     is_undisturbed: bool,
+    /// Redis crashes, and loses what it was told last.
+    is_forgetful: bool,
     seen: Seen,
 }
 
 impl Fleet {
+    /// Every target takes everything, so that nothing is counted that Redis may then have lost.
+    pub fn forgetful(seed: u64) -> Self {
+        let mut fleet = Fleet::new(seed);
+        (fleet.is_undisturbed, fleet.is_forgetful) = (false, true);
+        fleet.please_everybody();
+        fleet
+    }
+
     pub fn new(seed: u64) -> Self {
         let dice = Random::new(seed);
         let webhooks: Vec<String> = (0..WEBHOOKS).map(|number| webhook(number, "")).collect();
@@ -159,6 +169,7 @@ impl Fleet {
             excused: HashSet::new(),
             abandoned: HashSet::new(),
             is_undisturbed,
+            is_forgetful: false,
             seen: Seen::default(),
         };
         for _ in 0..count {
@@ -205,7 +216,9 @@ impl Fleet {
             for _ in 0..self.dice.below(6) {
                 self.api_call();
             }
-            if !self.is_undisturbed {
+            if self.is_forgetful {
+                self.crash_redis();
+            } else if !self.is_undisturbed {
                 self.disturb();
             }
             let until = self.now + self.dice.below(3_000);
@@ -213,9 +226,7 @@ impl Fleet {
         }
         self.health = WELL;
         self.redis.refuse(None);
-        for mood in self.moods.values_mut() {
-            *mood = Mood { delivers: 100, hangs: 0 };
-        }
+        self.please_everybody();
         for owner in self.gateways.iter().flat_map(|gateway| &gateway.vms).flatten() {
             owner.host.crashes_in.set(None);
         }
@@ -223,16 +234,38 @@ impl Fleet {
         self.check_end()
     }
 
+    /// Every target takes everything.
+    fn please_everybody(&mut self) {
+        for mood in self.moods.values_mut() {
+            *mood = Mood { delivers: 100, hangs: 0 };
+        }
+    }
+
+    /// Redis, as `appendfsync everysec` has it: it may lose two seconds. Perhaps a VM crashes, too.
+    fn crash_redis(&mut self) {
+        if self.dice.percent(10) {
+            self.crash_vm();
+        }
+        let before = self.redis.snapshot();
+        let until = self.now + self.dice.below(2_000);
+        self.run_until(until);
+        self.redis.restore(&before);
+        self.redis.forget_scripts();
+    }
+
+    /// Has a VM crash soon.
+    fn crash_vm(&mut self) {
+        let gateway = self.any_gateway();
+        let vms = self.gateways[gateway].vms.len() as u64;
+        let (vm, calls) = (1 + self.dice.below(vms - 1), self.dice.below(300));
+        if let Some(owner) = &self.gateways[gateway].vms[vm as usize] {
+            owner.host.crashes_in.set(Some(calls));
+        }
+    }
+
     fn disturb(&mut self) {
         match self.dice.below(100) {
-            0..12 => {
-                let gateway = self.any_gateway();
-                let vms = self.gateways[gateway].vms.len() as u64;
-                let (vm, calls) = (1 + self.dice.below(vms - 1), self.dice.below(300));
-                if let Some(owner) = &self.gateways[gateway].vms[vm as usize] {
-                    owner.host.crashes_in.set(Some(calls));
-                }
-            }
+            0..12 => self.crash_vm(),
             12..17 => self.kill(),
             17..35 => {
                 let few = |dice: &Random| if dice.percent(50) { 0 } else { dice.below(60) };

@@ -130,3 +130,13 @@ fn no_stored_push_is_lost_whatever_gateways_and_redis_do() {
         }
     }
 }
+
+#[test]
+fn what_redis_lost_in_a_crash_is_told_again() {
+    let (seen, seeds) = {
+        let seeds = (all_seeds() / 20).max(100);
+        play(seeds, |seed| Fleet::forgetful(seed).run(), Seen::add)
+    };
+    println!("{seeds} seeds with a Redis that loses the last two seconds: {seen:?}");
+    assert!(seeds < 100 || seen.forgotten > 0 && seen.taken_over > 0, "Redis is too tame");
+}

@@ -488,6 +488,9 @@ if session then
   local last = tonumber(known[1]) or 0
   if last == batch.number then return known[2] end
   if last > batch.number then return answer({error = 'late'}) end
+  -- Redis may have lost that a push was delivered, and its worker forgotten it: whoever speaks for
+  -- this gateway has to look for it.
+  if last == 0 or last < batch.number - 1 then call('HDEL', key('speakers'), mine) end
   -- Redis has lost what it was told before.
   if last < batch.number - 1 then return answer({error = 'forgotten'}) end
   -- The lease was over, and others have taken the pushes.
