@@ -27,6 +27,7 @@ pub mod history;
 pub mod host;
 pub mod json;
 pub mod metrics;
+mod order;
 pub mod payload;
 pub mod pipeline;
 pub mod sign;

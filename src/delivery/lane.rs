@@ -4,6 +4,7 @@
 //! overtake each other; all others may.
 
 use crate::host::UnixMillis;
+use crate::order::by_number;
 use crate::store::{Place, Push};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -16,14 +17,6 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 /// Pushes of the same record have the same key. Two records may have it too, by chance; then
 /// their pushes wait for each other, and no harm is done.
 type RecordKey = u64;
-
-/// The positions of numbers, the least first. There is one sort of numbers in the module, not one
-/// for each type that has a number.
-pub(super) fn in_order(numbers: impl Iterator<Item = u64>) -> Vec<usize> {
-    let mut numbers: Vec<(u64, usize)> = numbers.zip(0..).collect();
-    numbers.sort_unstable();
-    numbers.into_iter().map(|(_, position)| position).collect()
-}
 
 /// A waiting push, as a lane holds it.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +206,7 @@ impl Lane {
                 self.queue(job, due);
             }
         }
-        let order = in_order(taken.iter().map(|job| job.sequence));
+        let order = by_number(taken.iter().map(|job| job.sequence));
         order.iter().filter_map(|at| taken.get(*at).copied()).collect()
     }
 

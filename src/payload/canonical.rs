@@ -7,6 +7,7 @@
 
 use super::number;
 use crate::json::{self, Document, Kind, ParseError, Text, Value};
+use crate::order::in_order;
 use std::cmp::Ordering;
 
 /// The largest array index of ECMAScript, 2^32 - 2.
@@ -67,9 +68,9 @@ pub(super) fn object<T: Copy>(
     if members.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()) {
         members.iter().for_each(&mut member);
     } else {
-        let names = members.iter().map(|(name, _)| *name).zip(0..).collect();
-        let positions = in_order(names);
-        positions.iter().filter_map(|(_, position)| members.get(*position)).for_each(&mut member);
+        let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
+        let positions = written(&names);
+        positions.iter().filter_map(|position| members.get(*position)).for_each(&mut member);
     }
     if first {
         out.push(b'{');
@@ -77,20 +78,21 @@ pub(super) fn object<T: Copy>(
     out.push(b'}');
 }
 
-/// Names and their positions in the order of writing; of the same names only the last.
-///
-/// It knows nothing of the members' contents: there is one sort in the module, not one for each
-/// type of content.
-fn in_order(mut names: Vec<(Text<'_>, usize)>) -> Vec<(Text<'_>, usize)> {
-    names.sort_unstable_by(|(a, before), (b, after)| order(a, b).then(before.cmp(after)));
-    names.dedup_by(|(later, position), (name, kept)| {
-        let is_same = order(later, name).is_eq();
+/// The positions of names in the order of writing; of the same names only the last.
+fn written(names: &[Text<'_>]) -> Vec<usize> {
+    let compare = |a: usize, b: usize| match (names.get(a), names.get(b)) {
+        (Some(a), Some(b)) => order(a, b),
+        _ => Ordering::Equal,
+    };
+    let mut positions = in_order(names.len(), &compare);
+    positions.dedup_by(|later, kept| {
+        let is_same = compare(*later, *kept).is_eq();
         if is_same {
-            *kept = *position;
+            *kept = *later;
         }
         is_same
     });
-    names
+    positions
 }
 
 #[inline]

@@ -1,11 +1,11 @@
 //! Pushes that change hands: from other owners, to other targets, and out of the lanes.
 
-use super::super::lane::in_order;
 use super::super::{Purpose, Webhook};
 use super::{Courier, Ending, LONGEST_WAIT, Lane, NO_ROOM_IN_REDIS, NO_WEBHOOK, Quiet};
 use crate::history::Outcome;
 use crate::host::Host;
 use crate::metrics::{Metrics, PushResult};
+use crate::order::by_number;
 use crate::store::{Adopted, Event, Failure, Place, State, Store};
 use std::rc::Rc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl<S: Store> Courier<S> {
                     self.tell_of_lost(host, &entry);
                 }
                 Event::Adopted(adopted) => {
-                    let order = in_order(adopted.iter().map(|one| one.entry.push.sequence));
+                    let order = by_number(adopted.iter().map(|one| one.entry.push.sequence));
                     let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();
                     for at in order {
                         if let Some(one) = adopted.get_mut(at).and_then(Option::take) {
