@@ -14,7 +14,7 @@ mod source;
 
 pub use body::Body;
 pub use budget::{Budget, Reservation};
-pub use event::{Actor, Captured, Documents, Event, Op, Outcome};
+pub use event::{Actor, Batch, Captured, Documents, Event, Op, Outcome};
 pub use exchange::{Exchange, Head, is_encoded};
 pub use jodoo::operations as jodoo_operations;
 pub use operation::{
@@ -35,22 +35,28 @@ pub enum Miss {
     Aborted,
     /// The answer says that something changed, but not what: an id or the record is missing.
     Incomplete,
-    /// A batch operation; these are not pushed.
+    /// A batch operation, and no webhook asks for these.
     Batch,
+    /// A batch operation of which it cannot be said what it changed.
+    Inexact,
     /// `limits.memory_bytes` was used up.
     Overload,
+    /// The platform was asked for a record of a batch, and did not tell of it.
+    Unfetched,
 }
 
 impl Miss {
     /// Every reason.
-    pub const ALL: [Miss; 7] = [
+    pub const ALL: [Miss; 9] = [
         Miss::TooLarge,
         Miss::Encoded,
         Miss::Malformed,
         Miss::Aborted,
         Miss::Incomplete,
         Miss::Batch,
+        Miss::Inexact,
         Miss::Overload,
+        Miss::Unfetched,
     ];
 
     /// The reason as it stands in metrics and logs.
@@ -62,7 +68,9 @@ impl Miss {
             Miss::Aborted => "aborted",
             Miss::Incomplete => "incomplete",
             Miss::Batch => "batch",
+            Miss::Inexact => "inexact",
             Miss::Overload => "overload",
+            Miss::Unfetched => "unfetched",
         }
     }
 }

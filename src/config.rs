@@ -7,6 +7,7 @@ mod additions;
 mod admin;
 mod form;
 mod operation;
+mod platform_api;
 mod protobuf;
 mod read;
 mod store;
@@ -20,6 +21,7 @@ use crate::capture::Operations;
 use crate::delivery::Webhook;
 use crate::form::Forms;
 use crate::json::Document;
+use crate::platform::PlatformApi;
 use crate::store::RedisSettings;
 use read::{Faults, Field};
 use std::borrow::Cow;
@@ -46,8 +48,10 @@ pub struct Config {
     pub path_prefix: Option<String>,
     /// The forms that have a name or aliases.
     pub forms: Rc<Forms>,
-    /// The webhooks and, after them, the targets of notices.
+    /// The webhooks and, after them, the targets of notices, and the platform if it is asked.
     pub webhooks: Rc<[Rc<Webhook>]>,
+    /// How the platform itself is asked.
+    pub platform_api: Option<Rc<PlatformApi>>,
     /// Bounds.
     pub limits: Limits,
     /// Where state is kept; `None` for the memory of the gateway.
@@ -150,6 +154,10 @@ fn whole(message: String) -> Vec<Fault> {
 /// What is said of a variable that Envoy's environment does not have.
 const NO_VARIABLE: &str = "this environment variable is not set; set it for Envoy and list it in the plugin's vm_config.environment_variables.host_env_keys";
 
+/// The same of one whose value goes into a header.
+const NO_GRAPHIC: &str =
+    "this environment variable cannot be used: it must have visible ASCII characters only";
+
 fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
     let members = field.object(&[
         "role",
@@ -160,6 +168,7 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
         "forms",
         "webhooks",
         "notify",
+        "platform_api",
         "store",
         "history",
         "limits",
@@ -177,9 +186,21 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
     if path_prefix.is_none() && forms.iter().any(|(_, form)| form.speaks_aliases()) {
         field.fault("`aliases_in_api` is for the API of a `platform` that is known; give that");
     }
+    let platform_api = members
+        .get("platform_api")
+        .and_then(|field| platform_api::platform_api(field, path_prefix.as_deref(), env));
+    if let Some(api) = &platform_api {
+        match platform_api::target(api) {
+            Some(target) => webhooks.push(target),
+            None => {
+                field.fault("`platform_api.authority` must be a host name, such as api.jodoo.com")
+            }
+        }
+    }
     Some(Config {
         operations,
         path_prefix,
+        platform_api: platform_api.map(Rc::new),
         forms: forms.into(),
         webhooks: webhooks.into_iter().map(Rc::new).collect(),
         limits: members.get("limits").map_or_else(Limits::default, limits),

@@ -16,10 +16,12 @@ mod target;
 mod verdict;
 mod webhook;
 
-pub use courier::{Courier, Draft};
+pub use courier::{Courier, Draft, Fetched, Refused};
 pub use notice::{Format, Notice};
 pub use probe::{Probe, Probed};
 pub use request::RESERVED_HEADERS;
+pub(crate) use request::USER_AGENT;
+pub(crate) use retry_after::retry_after;
 pub use schedule::Schedule;
 pub use target::{EGRESS_CLUSTER, Target, TargetError};
 pub use verdict::{Cause, Verdict};

@@ -5,10 +5,12 @@
 mod alias;
 mod field_type;
 mod reference;
+mod schema;
 
 pub use alias::{Alias, AliasError};
 pub use field_type::FieldType;
 pub use reference::{Row, comparison, example_record};
+pub use schema::{Lesson, MAX_SCHEMA_BYTES, Schema, Widget, names, widgets};
 
 use crate::json::Text;
 use std::cmp::Ordering;
@@ -24,6 +26,17 @@ pub struct FormKey {
 }
 
 impl FormKey {
+    /// Both ids as one text.
+    pub(crate) fn joined(&self) -> String {
+        format!("{}\n{}", self.app_id, self.entry_id)
+    }
+
+    /// Reads what [`FormKey::joined`] wrote.
+    pub(crate) fn parted(text: &str) -> Option<Self> {
+        let (app_id, entry_id) = text.split_once('\n')?;
+        Some(FormKey { app_id: app_id.into(), entry_id: entry_id.into() })
+    }
+
     fn order(&self, other: &Self) -> Ordering {
         let apps = || from_the_end(&self.app_id, &other.app_id);
         from_the_end(&self.entry_id, &other.entry_id).then_with(apps)
@@ -52,6 +65,8 @@ pub enum Source {
     Api,
     /// Both.
     Both,
+    /// The platform itself. It counts where nobody else says anything.
+    Learned,
 }
 
 impl Form {
@@ -71,6 +86,28 @@ impl Form {
             aliases_in_api: self.aliases_in_api.or(other.aliases_in_api),
             source: Source::Both,
         })
+    }
+
+    /// The form with what the platform says of it, where nobody else said anything.
+    #[must_use]
+    pub fn taught(&self, schema: &Schema) -> Form {
+        Form {
+            name: self.name.clone().or_else(|| schema.name.clone()),
+            fields: self.fields.taught(schema.fields()),
+            ..*self
+        }
+    }
+}
+
+impl From<&Schema> for Form {
+    fn from(schema: &Schema) -> Self {
+        let nothing = Form {
+            name: None,
+            fields: Fields::default(),
+            aliases_in_api: None,
+            source: Source::Learned,
+        };
+        nothing.taught(schema)
     }
 }
 
@@ -130,6 +167,8 @@ pub struct Field {
     pub id: Box<str>,
     /// The name it is pushed under instead of its id.
     pub alias: Option<Alias>,
+    /// The name it has in the platform's API, if that is not its id.
+    pub platform_alias: Option<Alias>,
     /// Its type, if known.
     pub field_type: Option<FieldType>,
     /// What people call it.
@@ -141,6 +180,24 @@ pub struct Field {
 }
 
 impl Field {
+    /// A field of which nothing is known but its id.
+    pub(crate) fn new(id: Box<str>, source: Source) -> Self {
+        Field {
+            id,
+            alias: None,
+            platform_alias: None,
+            field_type: None,
+            label: None,
+            source,
+            rows: Fields::default(),
+        }
+    }
+
+    /// The name by which the platform's API speaks of it.
+    pub fn platform_name(&self) -> &str {
+        self.platform_alias.as_ref().map_or(&*self.id, Alias::as_str)
+    }
+
     /// Its alias, if it has one.
     pub fn alias_text(&self) -> Option<&str> {
         self.alias.as_ref().map(Alias::as_str)
@@ -288,6 +345,38 @@ impl Fields {
         }
     }
 
+    /// These fields and those that the platform has besides, and what it knows of them all. Nothing
+    /// that was said here is changed by it, and a name that is taken stays with its field.
+    pub(crate) fn taught(&self, learned: Vec<Field>) -> Fields {
+        let mut all = self.clone();
+        for Field { id, alias, field_type, label, rows, .. } in learned {
+            let position = match all.by_name.get(&id) {
+                Some(position) => position,
+                None => {
+                    all.by_name.insert(&id, all.fields.len());
+                    all.fields.push(Field::new(id.clone(), Source::Learned));
+                    all.fields.len().saturating_sub(1)
+                }
+            };
+            let is_free = |alias: &Alias| all.by_name.get(alias.as_str()).is_none();
+            let alias = alias.filter(is_free);
+            let Some(field) = all.fields.get_mut(position).filter(|field| field.id == id) else {
+                continue;
+            };
+            field.field_type = field.field_type.or(field_type);
+            field.label = field.label.take().or(label);
+            field.rows = field.rows.taught(rows.fields);
+            if let Some(alias) = alias {
+                all.by_name.insert(alias.as_str(), position);
+                if field.alias.is_none() {
+                    (field.alias, field.source) = (Some(alias.clone()), Source::Learned);
+                }
+                field.platform_alias = Some(alias);
+            }
+        }
+        all
+    }
+
     /// The field that has this id or this alias.
     pub fn get(&self, name: Text<'_>) -> Option<&Field> {
         if self.fields.is_empty() {
@@ -305,14 +394,8 @@ pub(crate) mod testing {
 
     /// A field that has no more than these.
     pub(crate) fn field(id: &str, alias: Option<&str>) -> Field {
-        Field {
-            id: id.into(),
-            alias: alias.map(|alias| Alias::parse(alias).unwrap()),
-            field_type: None,
-            label: None,
-            source: Source::Config,
-            rows: Fields::default(),
-        }
+        let alias = alias.map(|alias| Alias::parse(alias).unwrap());
+        Field { alias, ..Field::new(id.into(), Source::Config) }
     }
 }
 

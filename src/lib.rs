@@ -30,6 +30,7 @@ pub mod metrics;
 mod order;
 pub mod payload;
 pub mod pipeline;
+pub mod platform;
 pub mod sign;
 pub mod store;
 mod text;

@@ -99,6 +99,8 @@ pub struct Metrics {
     failed_bytes: MetricId,
     store_errors: MetricId,
     ack_timeouts: MetricId,
+    /// Failures and successes.
+    polls: [MetricId; 2],
 }
 
 impl Metrics {
@@ -122,6 +124,9 @@ impl Metrics {
             failed_bytes: host.metric(Gauge, "formhook_failed_cache_bytes"),
             store_errors: host.metric(Counter, "formhook_store_errors_total"),
             ack_timeouts: host.metric(Counter, "formhook_ack_timeouts_total"),
+            polls: ["failure", "success"].map(|result| {
+                host.metric(Counter, &format!("formhook_schema_polls_total.result.{result}"))
+            }),
         }
     }
 
@@ -231,6 +236,11 @@ impl Metrics {
     /// So many API responses went before their pushes were stored.
     pub fn not_stored_in_time(&self, host: &impl Host, calls: u32) {
         host.add(self.ack_timeouts, calls.into());
+    }
+
+    /// The platform was asked how a form looks, and answered or did not.
+    pub fn polled(&self, host: &impl Host, is_answered: bool) {
+        count(host, self.polls.get(usize::from(is_answered)));
     }
 
     fn of(&self, webhook: &str) -> Option<&OfWebhook> {

@@ -9,4 +9,4 @@ mod number;
 mod shape;
 
 pub use canonical::canonical;
-pub use shape::payload;
+pub use shape::{form_update, payload};

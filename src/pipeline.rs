@@ -2,15 +2,18 @@
 //!
 //! It joins the parts and decides nothing itself, and it can be run without Envoy.
 
-use crate::capture::{Budget, Captured, Change, Event, Miss, Outcome};
+use crate::capture::{Actor, Batch, Budget, Captured, Change, Event, Miss, Op, Outcome};
 use crate::config::{Config, InForce};
-use crate::delivery::{Courier, Draft, commands};
-use crate::form::Forms;
+use crate::delivery::{Courier, Draft, Fetched, Purpose, Refused, Webhook, commands};
+use crate::form::{FormKey, Forms, Schema};
 use crate::history::Record;
-use crate::host::{CalloutId, Host, QueueId, Reply};
+use crate::host::{CalloutId, Host, QueueId, Reply, UnixMillis};
+use crate::json::{Document, Kind, Value};
 use crate::metrics::Metrics;
-use crate::payload::payload;
+use crate::payload::{form_update, payload};
+use crate::platform::{Job, Poller, Step};
 use crate::store::{Asked, Bounds, Entry, PushId, Selection, Store, Tiers};
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,11 +22,14 @@ use std::time::Duration;
 pub struct Pipeline {
     config: Rc<Config>,
     in_force: InForce,
-    /// Of the additions that are in force.
-    mark: u64,
+    /// Of the additions that are in force, and of what is learned.
+    marks: [u64; 2],
     budget: Rc<Budget>,
     metrics: Rc<Metrics>,
     courier: Courier<Tiers>,
+    poller: Option<Poller>,
+    /// When the caller wants to be woken.
+    wake_by: Option<Duration>,
 }
 
 impl Pipeline {
@@ -47,7 +53,12 @@ impl Pipeline {
             budget: Budget::new(config.limits.memory_bytes),
             courier: Courier::new(Rc::clone(&webhooks), Rc::clone(&metrics), store),
             in_force: InForce { webhooks, forms: Rc::clone(&config.forms) },
-            mark: 0,
+            marks: [0; 2],
+            poller: config
+                .platform_api
+                .as_ref()
+                .map(|api| Poller::new(Rc::clone(api), config.limits.max_body_bytes)),
+            wake_by: None,
             config,
             metrics,
         };
@@ -63,13 +74,18 @@ impl Pipeline {
     /// Puts into force what an admin set meanwhile. To be called before anything is decided by
     /// webhooks and forms.
     pub fn take_additions(&mut self, host: &impl Host) {
-        let mark = self.courier.store().additions_mark(host);
-        if mark == self.mark {
+        let store = self.courier.store();
+        let marks = [store.additions_mark(host), store.learned_mark(host)];
+        if marks == self.marks {
             return;
         }
-        self.mark = mark;
-        let additions = self.courier.store().additions(host);
-        let (in_force, faults) = self.config.with(&additions, &|name| host.env(name));
+        let (additions, learned) = (store.additions(host), store.learned(host));
+        let (in_force, faults) = self.config.with(&additions, &learned, &|name| host.env(name));
+        let [mark, _] = std::mem::replace(&mut self.marks, marks);
+        if marks.first() == Some(&mark) {
+            self.in_force.forms = in_force.forms;
+            return;
+        }
         faults.iter().for_each(|fault| log::error!("{fault}"));
         self.metrics = Rc::new(self.metrics.with_webhooks(host, &in_force.webhooks));
         let (webhooks, metrics) = (Rc::clone(&in_force.webhooks), Rc::clone(&self.metrics));
@@ -100,10 +116,16 @@ impl Pipeline {
     /// Reads a captured call and takes on the pushes that come of it. The first of them gets this
     /// id, each other one its own.
     pub fn captured(&mut self, host: &impl Host, mut call: Captured, id: PushId) {
-        let trace = std::mem::take(&mut call.trace);
+        let trace = std::mem::take(&mut call.trace).into_iter();
+        let trace: Trace = trace.map(|(name, value)| (name.into(), value)).collect();
         let documents = call.documents();
         match documents.outcome() {
-            Outcome::Event(event) => self.event(host, &event, &trace, id),
+            Outcome::Event(event) => self.event(host, &event, &trace, id, Origin::Call),
+            Outcome::Batch(batch) if self.wants_batch(&batch) => {
+                self.step(host, &batch, Step::first(batch.clone()), &trace);
+            }
+            Outcome::Batch(batch) => self.missed_of(host, Miss::Batch, &batch, ""),
+            Outcome::Lessons(lessons) => self.courier.store().learn(host, lessons, call.began),
             Outcome::NoChange => {}
             Outcome::Missed(miss) => self.missed(host, miss, call.operation.change),
         }
@@ -112,14 +134,129 @@ impl Pipeline {
     /// Tells of a change that cannot be pushed.
     pub fn missed(&mut self, host: &impl Host, miss: Miss, change: Change) {
         self.metrics.miss(host, miss);
+        if let Some(op) = change.op() {
+            let id = PushId::random(host);
+            self.record(host, &Record::not_captured(id.as_str(), op.name(), miss, host.now()));
+        }
+    }
+
+    /// The same of a record of a batch, or of all of it.
+    fn missed_of(&mut self, host: &impl Host, miss: Miss, batch: &Batch, record_id: &str) {
+        self.metrics.miss(host, miss);
         let id = PushId::random(host);
-        let op = match change {
-            Change::Record(op) => op.name(),
-            Change::Batch => "",
-        };
-        let record = Record::not_captured(id.as_str(), op, miss, host.now());
-        self.courier.store().record(host, &record);
+        let Batch { op, form: FormKey { app_id, entry_id }, .. } = batch.clone();
+        let record = Record::not_captured(id.as_str(), op.name(), miss, host.now());
+        self.record(host, &Record { app_id, entry_id, record_id: record_id.into(), ..record });
+    }
+
+    fn record(&mut self, host: &impl Host, record: &Record) {
+        self.courier.store().record(host, record);
         log::info!("{}", record.log_line());
+    }
+
+    fn wants_batch(&self, batch: &Batch) -> bool {
+        let mut webhooks = self.in_force.webhooks.iter();
+        webhooks.any(|webhook| webhook.batch && webhook.wants(batch.op, &batch.form))
+    }
+
+    /// Does what follows from what is known of a batch.
+    fn step(&mut self, host: &impl Host, batch: &Batch, step: Step, trace: &Trace) {
+        match step {
+            Step::Unknown => self.missed_of(host, Miss::Inexact, batch, ""),
+            Step::Ask(job) => self.ask(host, &job, trace),
+            Step::Exact(ids) => {
+                for id in ids {
+                    if batch.op != Op::Remove {
+                        self.ask(host, &Job::for_record(batch, id), trace);
+                        continue;
+                    }
+                    let event = Event {
+                        op: batch.op,
+                        form: batch.form.clone(),
+                        record_id: Cow::Borrowed(&id),
+                        record: None,
+                        actor: batch.actor.as_deref().map(|name| Actor::Named(name.into())),
+                        time: batch.time,
+                    };
+                    self.event(host, &event, trace, PushId::random(host), Origin::Batch);
+                }
+            }
+        }
+    }
+
+    /// Has the platform asked for a record.
+    fn ask(&mut self, host: &impl Host, job: &Job, trace: &Trace) {
+        let batch = &job.batch;
+        let record_id = match job.is_check() {
+            true => "",
+            false => batch.ids.first().map_or("", |id| id),
+        };
+        let is_it = |target: &Rc<Webhook>| target.purpose == Purpose::Fetch;
+        let Some(position) = self.in_force.webhooks.iter().position(is_it) else {
+            let miss = if job.is_check() { Miss::Inexact } else { Miss::Unfetched };
+            return self.missed_of(host, miss, batch, record_id);
+        };
+        let draft = Draft {
+            id: PushId::random(host),
+            op: batch.op.name().into(),
+            form: batch.form.clone(),
+            record_id: record_id.into(),
+            trace: trace.clone(),
+            body: job.encode(),
+        };
+        self.courier.accept(host, position, draft);
+    }
+
+    /// The platform was asked for a record.
+    fn fetched(&mut self, host: &impl Host, fetched: Fetched) {
+        let Fetched { loaded, answer } = fetched;
+        let trace = loaded.entry.push.trace.clone();
+        if let Some(job) = Job::decode(&loaded.entry.push.body) {
+            let batch = job.batch.clone();
+            let id = batch.ids.first().cloned().unwrap_or_default();
+            match answer {
+                Err(Refused::NoRecord) | Ok(_) if job.is_check() => {
+                    let step = job.after(answer.is_ok());
+                    if let Step::Ask(job) = &step {
+                        return self.courier.ask_again(host, loaded, job.encode());
+                    }
+                    self.step(host, &batch, step, &trace);
+                }
+                Ok(body) if self.push_record(host, &batch, &id, &body, &trace) => {}
+                Ok(_) | Err(_) => self.missed_of(host, Miss::Unfetched, &batch, &id),
+            }
+        }
+        // Only now: a crash before this has the platform asked again.
+        let _ = self.courier.store().finish(host, loaded);
+    }
+
+    /// Pushes a record of a batch as the platform answered it. False if it is none.
+    fn push_record(
+        &mut self,
+        host: &impl Host,
+        batch: &Batch,
+        id: &str,
+        answer: &[u8],
+        trace: &Trace,
+    ) -> bool {
+        let document = Document::parse(answer).ok();
+        let root = document.as_ref().map(|document| document.root());
+        let record = root.and_then(|root| root.get("data"));
+        let Some(record) = record.filter(|record| record.kind() == Kind::Object) else {
+            return false;
+        };
+        let time = record.get("updateTime").and_then(|time| time.as_str());
+        let time = time.and_then(|time| UnixMillis::parse_rfc3339(&time));
+        let event = Event {
+            op: batch.op,
+            form: batch.form.clone(),
+            record_id: id.into(),
+            record: Some(record),
+            actor: None,
+            time: time.unwrap_or(batch.time),
+        };
+        self.event(host, &event, trace, PushId::random(host), Origin::Batch);
+        true
     }
 
     /// A number that stands for all pushes until now, and the one up to which they are stored.
@@ -134,7 +271,7 @@ impl Pipeline {
 
     /// Asks to be woken by then, whatever else is to be done.
     pub fn wake_by(&mut self, due: Option<Duration>) {
-        self.courier.wake_by(due);
+        self.wake_by = due;
     }
 
     /// So many API responses went without their pushes being stored.
@@ -144,27 +281,64 @@ impl Pipeline {
 
     /// Sends what is due.
     pub fn pump(&mut self, host: &impl Host) {
+        self.poll(host);
+        self.pump_courier(host);
+        let (restructured, fetched) =
+            (self.courier.take_restructured(), self.courier.take_fetched());
+        if restructured.is_empty() && fetched.is_empty() {
+            return;
+        }
+        self.take_additions(host);
+        for (form, schema) in &restructured {
+            self.restructured(host, form, schema);
+        }
+        for fetched in fetched {
+            self.fetched(host, fetched);
+        }
+        self.pump_courier(host);
+    }
+
+    fn pump_courier(&mut self, host: &impl Host) {
+        let poll = self.poller.as_ref().and_then(Poller::due);
+        self.courier.wake_by(self.wake_by.into_iter().chain(poll).min());
         self.courier.pump(host);
+    }
+
+    /// Asks the platform how forms look, if that is due.
+    fn poll(&mut self, host: &impl Host) {
+        let Some(poller) = &mut self.poller else { return };
+        let store = self.courier.store();
+        let forms = self.in_force.forms.iter().map(|(key, _)| key);
+        let named = self.in_force.webhooks.iter().flat_map(|webhook| webhook.forms.named());
+        if !poller.pump(host, forms.chain(named), || store.may_ask(host)) {
+            self.metrics.polled(host, false);
+        }
     }
 
     /// Another owner, or a command, wants this one to look at the store.
     pub fn woken(&mut self, host: &impl Host) {
         self.take_additions(host);
         self.courier.woken(host);
-        self.courier.pump(host);
+        self.pump(host);
     }
 
     /// The timer that the host was asked for went off.
     pub fn timer_fired(&mut self, host: &impl Host) {
         self.take_additions(host);
         self.courier.timer_fired();
-        self.courier.pump(host);
+        self.pump(host);
     }
 
     /// Hears what came back for a callout.
     pub fn reply(&mut self, host: &impl Host, id: CalloutId, reply: &Reply) {
-        self.courier.reply(host, id, reply);
-        self.courier.pump(host);
+        match self.poller.as_mut().and_then(|poller| poller.hear(host, id, reply)) {
+            Some(polled) => {
+                self.metrics.polled(host, polled.is_answered);
+                self.courier.store().learn(host, polled.lessons, polled.began);
+            }
+            None => self.courier.reply(host, id, reply),
+        }
+        self.pump(host);
     }
 
     /// Hands everything over to other owners. True when that is done.
@@ -192,32 +366,102 @@ impl Pipeline {
         self.courier.is_idle()
     }
 
+    /// Takes on the pushes that tell of a form's new structure.
+    fn restructured(&mut self, host: &impl Host, key: &FormKey, schema: &Schema) {
+        let forms = Rc::clone(&self.in_force.forms);
+        let body = |_| form_update(key, forms.get(key), schema, host.now());
+        let about = About { op: Op::FormUpdate, form: key, record_id: "", origin: Origin::Call };
+        self.push(host, &about, &Trace::new(), PushId::random(host), &body);
+    }
+
     fn event(
         &mut self,
         host: &impl Host,
         event: &Event<'_>,
-        trace: &[(&'static str, Box<str>)],
+        trace: &Trace,
         id: PushId,
+        origin: Origin,
     ) {
+        let forms = Rc::clone(&self.in_force.forms);
+        let before = self.before(host, event);
+        let before = before.as_ref().and_then(|text| Document::parse(text.as_bytes()).ok());
+        let body = |wants_before: bool| {
+            let before = before.as_ref().filter(|_| wants_before).map(Document::root);
+            payload(event, forms.get(&event.form), before)
+        };
+        let (op, form, record_id) = (event.op, &event.form, &*event.record_id);
+        self.push(host, &About { op, form, record_id, origin }, trace, id, &body);
+    }
+
+    /// How the record was before, if a webhook wants to know that and it was seen.
+    fn before(&mut self, host: &impl Host, event: &Event<'_>) -> Option<String> {
+        let mut webhooks = self.in_force.webhooks.iter();
+        if !webhooks.any(|webhook| webhook.changes || webhook.remove_with_record) {
+            return None;
+        }
+        let time = |record: Value<'_>| record.get("updateTime").map(|time| time.raw().to_owned());
+        let now = event.record.and_then(time);
+        // Times of this form are in the order of their texts.
+        let is_later = |before: &str| {
+            let before = Document::parse(before.as_bytes()).ok();
+            let before = before.and_then(|before| time(before.root()));
+            before.zip(now.as_ref()).is_none_or(|(before, now)| before <= *now)
+        };
+        let record = event.record.map(|record| record.raw());
+        self.courier.store().see(host, &event.form, &event.record_id, record, is_later)
+    }
+
+    /// Takes on a push to each webhook that wants to hear of this. The first gets this id. `body` may
+    /// have how the record was before.
+    fn push(
+        &mut self,
+        host: &impl Host,
+        about: &About<'_>,
+        trace: &Trace,
+        id: PushId,
+        body: &dyn Fn(bool) -> Vec<u8>,
+    ) {
+        let About { op, form, record_id, origin } = *about;
+        self.metrics.event(host, op);
         let mut id = Some(id);
-        self.metrics.event(host, event.op);
-        let InForce { webhooks, forms } = self.in_force.clone();
-        let form = forms.get(&event.form);
-        let mut body = None;
+        let mut made = [None, None];
+        let webhooks = Rc::clone(&self.in_force.webhooks);
         for (position, webhook) in webhooks.iter().enumerate() {
-            if !webhook.wants(event.op, &event.form) {
+            if !webhook.wants(op, form) || origin == Origin::Batch && !webhook.batch {
                 continue;
             }
-            let body = body.get_or_insert_with(|| payload(event, form));
+            let wants_before = webhook.wants_before(op);
+            let [plain, with_before] = &mut made;
+            let made = if wants_before { with_before } else { plain };
             let draft = Draft {
                 id: id.take().unwrap_or_else(|| PushId::random(host)),
-                op: event.op.name().into(),
-                form: event.form.clone(),
-                record_id: event.record_id.as_ref().into(),
-                trace: trace.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
-                body: body.clone(),
+                op: op.name().into(),
+                form: form.clone(),
+                record_id: record_id.into(),
+                trace: trace.clone(),
+                body: made.get_or_insert_with(|| body(wants_before)).clone(),
             };
             self.courier.accept(host, position, draft);
         }
     }
+}
+
+/// Headers of the API call that go along.
+type Trace = Vec<(Box<str>, Box<str>)>;
+
+/// Where a change comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A call that changed one thing.
+    Call,
+    /// One that changed many.
+    Batch,
+}
+
+/// What a push is about.
+struct About<'a> {
+    op: Op,
+    form: &'a FormKey,
+    record_id: &'a str,
+    origin: Origin,
 }

@@ -6,6 +6,7 @@
 
 mod additions;
 mod entry;
+mod learned;
 mod memory;
 mod notices;
 mod push_id;
@@ -16,6 +17,7 @@ mod webhook_state;
 
 pub use additions::Additions;
 pub use entry::{Entry, Failure, Progress, Push, State};
+pub use learned::Learned;
 pub use memory::{Bounds, Memory};
 pub use notices::{Coalescer, NoticeKind};
 pub use push_id::PushId;
@@ -24,6 +26,7 @@ pub use redis::{Ack, Protocol, RedisSettings};
 pub use tiers::Tiers;
 pub use webhook_state::{Change, Counting, WebhookState};
 
+use crate::form::{FormKey, Schema};
 use crate::history::Record;
 use crate::host::{CalloutId, Host, Reply, UnixMillis, Version};
 use std::fmt;
@@ -118,6 +121,8 @@ pub enum Event {
     Changed(Changed),
     /// There was no room for it in the failed cache.
     Dropped(Entry),
+    /// The structure of a form has changed, and is this now.
+    Restructured(FormKey, Schema),
 }
 
 /// What became of a webhook by what happened to a push.

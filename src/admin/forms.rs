@@ -5,10 +5,10 @@ use super::request::Parameters;
 use super::{Context, keep};
 use crate::capture::{Event, Op};
 use crate::config::{Fault, parse_form};
-use crate::form::{self, Field, FieldType, Fields, Form, FormKey, Row, Source};
+use crate::form::{self, Field, FieldType, Fields, Form, FormKey, Row, Schema, Source};
 use crate::host::Host;
 use crate::json::{Builder, Document, Kind, Value};
-use crate::payload::payload;
+use crate::payload::{form_update, payload};
 
 /// How many forms can be described at run time.
 const MAX_FORMS: usize = 500;
@@ -21,6 +21,7 @@ fn source(source: Source) -> &'static str {
         Source::Config => "config",
         Source::Api => "api",
         Source::Both => "both",
+        Source::Learned => "learned",
     }
 }
 
@@ -297,6 +298,10 @@ pub(super) fn example<H: Host>(
     let ops = Op::ALL.map(|op| (op.name(), op));
     let op = parameters.choice("op", &ops)?.unwrap_or(Op::Create);
     let form = find(context, key)?;
+    if op == Op::FormUpdate {
+        let body = form_update(key, Some(form), &Schema::of(form), context.host.now());
+        return Ok(Answer::of_type("application/json", body));
+    }
     let record = form::example_record(key, form);
     let document = Document::parse(&record)
         .map_err(|error| Problem::new(503, format!("The example is not JSON: {error}.")))?;
@@ -308,5 +313,5 @@ pub(super) fn example<H: Host>(
         actor: None,
         time: context.host.now(),
     };
-    Ok(Answer::of_type("application/json", payload(&event, Some(form))))
+    Ok(Answer::of_type("application/json", payload(&event, Some(form), None)))
 }

@@ -11,7 +11,8 @@ use std::rc::Rc;
 pub(super) struct View {
     /// What the filter that watches published.
     published: Vec<u8>,
-    mark: u64,
+    /// Of the additions, and of what is learned.
+    marks: [u64; 2],
     pub(super) config: Config,
     pub(super) additions: Additions,
     pub(super) in_force: InForce,
@@ -38,9 +39,9 @@ impl View {
                 "No filter with `role: watch` runs in this gateway under the same `root_id` and `vm_id`; give both filters the same.",
             )
         })?;
-        let mark = store.additions_mark(host);
+        let marks = [store.additions_mark(host), store.learned_mark(host)];
         if let Some(known) = known
-            && known.mark == mark
+            && known.marks == marks
             && known.published == published
         {
             return Ok(Look::Same(known));
@@ -57,7 +58,7 @@ impl View {
         })?;
         let additions = store.additions(host);
         // What could not be put into force was logged by the filter that watches.
-        let (in_force, _) = config.with(&additions, &|name| host.env(name));
-        Ok(Look::New(Box::new(View { published, mark, config, additions, in_force })))
+        let (in_force, _) = config.with(&additions, &store.learned(host), &|name| host.env(name));
+        Ok(Look::New(Box::new(View { published, marks, config, additions, in_force })))
     }
 }

@@ -2,12 +2,16 @@
 
 use super::source::Found;
 use super::{Body, Change, Miss, Operation};
-use crate::form::FormKey;
+use crate::form::{self, FormKey, Lesson};
 use crate::host::UnixMillis;
 use crate::json::{Document, Kind, Value};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How many records a call may change; the platform's own limit is 100.
+const MAX_BATCH: usize = 1000;
 
 /// A kind of change that is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,11 +24,16 @@ pub enum Op {
     Remove,
     /// A deleted record was put back.
     Recover,
+    /// A form's structure was changed.
+    FormUpdate,
 }
 
 impl Op {
     /// Every kind.
-    pub const ALL: [Op; 4] = [Op::Create, Op::Update, Op::Remove, Op::Recover];
+    pub const ALL: [Op; 5] = [Op::Create, Op::Update, Op::Remove, Op::Recover, Op::FormUpdate];
+
+    /// Those that are changes of a record.
+    pub const OF_RECORDS: [Op; 4] = [Op::Create, Op::Update, Op::Remove, Op::Recover];
 
     /// The platform's name for it, as in a push's `op`.
     pub fn name(self) -> &'static str {
@@ -33,6 +42,7 @@ impl Op {
             Op::Update => "data_update",
             Op::Remove => "data_remove",
             Op::Recover => "data_recover",
+            Op::FormUpdate => "form_update",
         }
     }
 }
@@ -54,12 +64,18 @@ pub struct Captured {
     pub response: Body,
     /// When the answer had passed.
     pub at: UnixMillis,
+    /// When the request came, by uptime.
+    pub began: Duration,
 }
 
 /// What a captured call turned out to be.
 pub enum Outcome<'d> {
     /// A change to push.
     Event(Event<'d>),
+    /// Changes of several records.
+    Batch(Batch),
+    /// What the platform says of forms.
+    Lessons(Vec<(FormKey, Lesson)>),
     /// The platform did not carry it out.
     NoChange,
     /// A change that cannot be pushed.
@@ -78,6 +94,23 @@ pub struct Event<'d> {
     pub record: Option<Value<'d>>,
     /// Who did it, if known.
     pub actor: Option<Actor<'d>>,
+    /// When.
+    pub time: UnixMillis,
+}
+
+/// A change of several records, as far as the call tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// What happened to each of them.
+    pub op: Op,
+    /// Their form.
+    pub form: FormKey,
+    /// Those that were created, or were to be changed.
+    pub ids: Vec<Box<str>>,
+    /// How many of them were changed, where the platform does not name which.
+    pub changed: Option<u64>,
+    /// The name of who did it, if known.
+    pub actor: Option<Box<str>>,
     /// When.
     pub time: UnixMillis,
 }
@@ -128,12 +161,29 @@ impl<'c> Documents<'c> {
         if !operation.success.holds(self)? {
             return Ok(Outcome::NoChange);
         }
-        let Change::Record(op) = operation.change else {
-            return Err(Miss::Batch);
-        };
         let sources = &operation.sources;
+        if operation.change == Change::ListsForms {
+            return Ok(Outcome::Lessons(form::names(self.response()?)));
+        }
         let app_id = sources.app_id.find(self)?;
         let entry_id = sources.entry_id.find(self)?;
+        let op = match operation.change {
+            Change::Record(op) => op,
+            Change::Batch(op) => {
+                let form =
+                    FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() };
+                return self.batch(op, form);
+            }
+            Change::ListsFields | Change::ListsForms => {
+                // Older versions of the API, and errors that come as successes, have no such list.
+                let Some(widgets) = form::widgets(self.response()?) else {
+                    return Ok(Outcome::NoChange);
+                };
+                let form =
+                    FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() };
+                return Ok(Outcome::Lessons(vec![(form, Lesson::Widgets(widgets))]));
+            }
+        };
         let record = match op {
             Op::Remove => None,
             _ => {
@@ -156,6 +206,32 @@ impl<'c> Documents<'c> {
             actor: actor.and_then(self::actor),
             time: time.and_then(self::time).unwrap_or(self.call.at),
         }))
+    }
+
+    fn batch(&self, op: Op, form: FormKey) -> Result<Outcome<'_>, Miss> {
+        let sources = &self.call.operation.sources;
+        let list = sources.record_id.find(self)?;
+        let mut ids: Vec<Box<str>> = Vec::new();
+        for id in list.iter().flat_map(Found::items).take(MAX_BATCH.saturating_add(1)) {
+            let id: Box<str> = id.as_str().ok_or(Miss::Incomplete)?.into();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        if ids.is_empty() || ids.len() > MAX_BATCH {
+            return Err(Miss::Incomplete);
+        }
+        let changed = match op {
+            // These are named; the count is that of all requests of a transaction.
+            Op::Create => None,
+            _ => {
+                let count = self.response()?.get("success_count").ok_or(Miss::Incomplete)?;
+                Some(count.raw().parse().map_err(|_| Miss::Incomplete)?)
+            }
+        };
+        let actor = sources.actor.find(self).unwrap_or_default();
+        let actor = actor.and_then(|found| found.as_text()).map(Into::into);
+        Ok(Outcome::Batch(Batch { op, form, ids, changed, actor, time: self.call.at }))
     }
 
     pub(super) fn call(&self) -> &'c Captured {

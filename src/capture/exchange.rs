@@ -3,6 +3,7 @@
 use super::{Body, Budget, Captured, Change, Matched, Miss};
 use crate::host::UnixMillis;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The longest header value that is kept.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -49,11 +50,13 @@ enum Progress {
 }
 
 impl Exchange {
-    /// Begins to watch a call. `header` reads a header of its request.
+    /// Begins to watch a call that came at this time, by uptime. `header` reads a header of its
+    /// request.
     pub fn begin(
         matched: Matched,
         max_body_bytes: usize,
         budget: &Rc<Budget>,
+        began: Duration,
         header: impl Fn(&str) -> Option<Vec<u8>>,
     ) -> Self {
         let header = |name: &str| {
@@ -86,6 +89,7 @@ impl Exchange {
                 request,
                 response,
                 at: UnixMillis(0),
+                began,
             },
         }
     }
@@ -147,8 +151,9 @@ pub fn is_encoded(coding: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Event, Lookup, Op, Operations, Outcome, jodoo_operations};
+    use super::super::{Batch, Event, Lookup, Op, Operations, Outcome, jodoo_operations};
     use super::*;
+    use crate::form::FormKey;
     use proptest::prelude::*;
 
     const LIMIT: usize = 1024;
@@ -159,9 +164,12 @@ mod tests {
         for (path, operation) in jodoo_operations("", &Lookup::default()) {
             operations.add("POST", &path, operation).unwrap();
         }
-        let path = format!("/v5/app/entry/data/{tail}");
+        let path = match tail.strip_prefix("../") {
+            Some(tail) => format!("/v5/app/entry/{tail}"),
+            None => format!("/v5/app/entry/data/{tail}"),
+        };
         let matched = operations.find(b"POST", path.as_bytes()).unwrap();
-        Exchange::begin(matched, LIMIT, budget, |name| match name {
+        Exchange::begin(matched, LIMIT, budget, Duration::ZERO, |name| match name {
             "traceparent" => Some(b"00-1-2-01".to_vec()),
             "tracestate" => Some(vec![0xff]),
             "x-request-id" => Some(vec![b'x'; MAX_HEADER_BYTES + 1]),
@@ -195,6 +203,16 @@ mod tests {
             Outcome::Event(Event { op, form, record_id, time, .. }) => {
                 format!("{} {}/{}/{record_id} {}", op.name(), form.app_id, form.entry_id, time.0)
             }
+            Outcome::Batch(Batch { op, form, ids, changed, .. }) => {
+                let FormKey { app_id, entry_id } = form;
+                let changed = changed.map_or("each".into(), |count| count.to_string());
+                format!("{} {app_id}/{entry_id}/{} {changed}", op.name(), ids.join("+"))
+            }
+            Outcome::Lessons(lessons) => {
+                let forms =
+                    lessons.iter().map(|(form, _)| format!("{}/{}", form.app_id, form.entry_id));
+                format!("lessons of {}", forms.collect::<Vec<_>>().join(", "))
+            }
             Outcome::NoChange => "no change".into(),
             Outcome::Missed(miss) => miss.name().into(),
         }
@@ -209,7 +227,14 @@ mod tests {
             // Without ids in the record those of the request count, and without a time the clock.
             ("update", r#"{"data":{"_id":"1"}}"#, "data_update A/E/1 7"),
             ("delete", r#"{"status":"success"}"#, "data_remove A/E/D 7"),
-            ("batch_create", r#"{"status":"success","success_ids":["1"]}"#, "batch"),
+            ("../widget/list", r#"{"widgets":[]}"#, "lessons of A/E"),
+            ("../widget/list", r#"{"code":8303,"msg":"x"}"#, "no change"),
+            (
+                "../list",
+                r#"{"forms":[{"name":"N","app_id":"a","entry_id":"e"}]}"#,
+                "lessons of a/e",
+            ),
+            ("../list", r#"{"apps":[]}"#, "lessons of "),
             ("create", r#"{"data":{"name":"x"}}"#, "incomplete"),
             ("create", r#"{"data":[]}"#, "no change"),
             ("create", r#"{"data":null}"#, "no change"),
@@ -226,6 +251,30 @@ mod tests {
         assert_eq!(outcome("delete", "{", r#"{"status":"success"}"#), "malformed");
         // The request is only looked at where the answer does not say it.
         assert_eq!(outcome("create", "garbage", CREATED), "data_create a/e/1 1778575509018");
+    }
+
+    #[test]
+    fn what_a_batch_changed_is_read_from_both_bodies() {
+        let request =
+            r#"{"app_id":"A","entry_id":"E","data_ids":["x","y","x"],"data_list":[{},{}]}"#;
+        for (tail, response, expected) in [
+            (
+                "batch_create",
+                r#""success_count":9,"success_ids":["1","2"]"#,
+                "data_create A/E/1+2 each",
+            ),
+            ("batch_create", r#""success_count":0,"success_ids":[]"#, "incomplete"),
+            ("batch_create", r#""success_ids":[1,null]"#, "incomplete"),
+            ("batch_update", r#""success_count":2"#, "data_update A/E/x+y 2"),
+            ("batch_delete", r#""success_count":1"#, "data_remove A/E/x+y 1"),
+            ("batch_delete", r#""success_count":"?""#, "incomplete"),
+            ("batch_delete", r#""ok":1"#, "incomplete"),
+        ] {
+            let response = format!(r#"{{"status":"success",{response}}}"#);
+            assert_eq!(outcome(tail, request, &response), expected, "{tail} {response}");
+        }
+        let failure = r#"{"status":"failure","code":17023}"#;
+        assert_eq!(outcome("batch_update", request, failure), "no change");
     }
 
     #[test]

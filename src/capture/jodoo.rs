@@ -8,18 +8,20 @@ use super::{Change, Check, Condition, Lookup, Op, Operation, Source, Sources};
 use crate::json::Pointer;
 use std::rc::Rc;
 
-/// `(path after /v5/app/entry/data/, change)`.
-const VERSION_5: [(&str, Change); 6] = [
-    ("create", Change::Record(Op::Create)),
-    ("update", Change::Record(Op::Update)),
-    ("delete", Change::Record(Op::Remove)),
-    ("batch_create", Change::Batch),
-    ("batch_update", Change::Batch),
-    ("batch_delete", Change::Batch),
+/// `(path after /v5/app/entry/, change)`.
+const VERSION_5: [(&str, Change); 8] = [
+    ("data/create", Change::Record(Op::Create)),
+    ("data/update", Change::Record(Op::Update)),
+    ("data/delete", Change::Record(Op::Remove)),
+    ("data/batch_create", Change::Batch(Op::Create)),
+    ("data/batch_update", Change::Batch(Op::Update)),
+    ("data/batch_delete", Change::Batch(Op::Remove)),
+    ("widget/list", Change::ListsFields),
+    ("list", Change::ListsForms),
 ];
 
 /// `(version, path after /{version}/app/{app_id}/entry/{entry_id}/, change)`.
-const VERSIONS_1_TO_4: [(&str, &str, Change); 12] = [
+const VERSIONS_1_TO_4: [(&str, &str, Change); 14] = [
     ("v1", "data_create", Change::Record(Op::Create)),
     ("v2", "data_create", Change::Record(Op::Create)),
     ("v3", "data_create", Change::Record(Op::Create)),
@@ -29,9 +31,11 @@ const VERSIONS_1_TO_4: [(&str, &str, Change); 12] = [
     ("v3", "data_update", Change::Record(Op::Update)),
     ("v4", "data_update", Change::Record(Op::Update)),
     ("v1", "data_delete", Change::Record(Op::Remove)),
-    ("v1", "data_batch_create", Change::Batch),
-    ("v1", "data_batch_update", Change::Batch),
-    ("v1", "data_batch_delete", Change::Batch),
+    ("v1", "data_batch_create", Change::Batch(Op::Create)),
+    ("v1", "data_batch_update", Change::Batch(Op::Update)),
+    ("v1", "data_batch_delete", Change::Batch(Op::Remove)),
+    ("v1", "widgets", Change::ListsFields),
+    ("v2", "widgets", Change::ListsFields),
 ];
 
 /// The platform's operations as `(path, operation)`; the method is always POST.
@@ -46,8 +50,8 @@ pub fn operations(prefix: &str, actor: &Lookup) -> Vec<(String, Rc<Operation>)> 
         let capture = |name: &str| Source::Path(name.into());
         operation(change, capture("app_id"), capture("entry_id"), actor.clone())
     };
-    let new = VERSION_5
-        .map(|(tail, change)| (format!("{prefix}/v5/app/entry/data/{tail}"), body(change)));
+    let new =
+        VERSION_5.map(|(tail, change)| (format!("{prefix}/v5/app/entry/{tail}"), body(change)));
     let old = VERSIONS_1_TO_4.map(|(version, tail, change)| {
         let route = format!("{prefix}/{version}/app/{{app_id}}/entry/{{entry_id}}/{tail}");
         (route, path(change))
@@ -76,7 +80,15 @@ fn operation(change: Change, app_id: Source, entry_id: Source, actor: Lookup) ->
             sources.record_id = Lookup(vec![data("_id")]);
             sources.time = Lookup(vec![data("updateTime")]);
         }
-        Change::Batch => sources = Sources::default(),
+        Change::Batch(Op::Create) => sources.record_id = answer("success_ids"),
+        Change::Batch(_) => {
+            sources.record_id = Lookup(vec![Source::Request(Pointer::to(["data_ids"]))]);
+        }
+        Change::ListsFields | Change::ListsForms => {
+            sources.record =
+                answer(if change == Change::ListsFields { "widgets" } else { "forms" });
+            return Rc::new(Operation { change, sources, success: Condition::default() });
+        }
     }
     Rc::new(Operation {
         change,
@@ -110,9 +122,13 @@ mod tests {
             ("v5/app/entry/data/create", Change::Record(Op::Create)),
             ("v5/app/entry/data/update", Change::Record(Op::Update)),
             ("v5/app/entry/data/delete", Change::Record(Op::Remove)),
-            ("v5/app/entry/data/batch_create", Change::Batch),
-            ("v5/app/entry/data/batch_update", Change::Batch),
-            ("v5/app/entry/data/batch_delete", Change::Batch),
+            ("v5/app/entry/data/batch_create", Change::Batch(Op::Create)),
+            ("v5/app/entry/data/batch_update", Change::Batch(Op::Update)),
+            ("v5/app/entry/data/batch_delete", Change::Batch(Op::Remove)),
+            ("v5/app/entry/widget/list", Change::ListsFields),
+            ("v5/app/entry/list", Change::ListsForms),
+            ("v1/app/a/entry/e/widgets", Change::ListsFields),
+            ("v2/app/a/entry/e/widgets", Change::ListsFields),
             ("v1/app/a/entry/e/data_create", Change::Record(Op::Create)),
             ("v2/app/a/entry/e/data_create", Change::Record(Op::Create)),
             ("v3/app/a/entry/e/data_create", Change::Record(Op::Create)),
@@ -120,9 +136,9 @@ mod tests {
             ("v1/app/a/entry/e/data_update", Change::Record(Op::Update)),
             ("v4/app/a/entry/e/data_update", Change::Record(Op::Update)),
             ("v1/app/a/entry/e/data_delete", Change::Record(Op::Remove)),
-            ("v1/app/a/entry/e/data_batch_create", Change::Batch),
-            ("v1/app/a/entry/e/data_batch_update", Change::Batch),
-            ("v1/app/a/entry/e/data_batch_delete", Change::Batch),
+            ("v1/app/a/entry/e/data_batch_create", Change::Batch(Op::Create)),
+            ("v1/app/a/entry/e/data_batch_update", Change::Batch(Op::Update)),
+            ("v1/app/a/entry/e/data_batch_delete", Change::Batch(Op::Remove)),
         ] {
             let found = operations.find(b"POST", format!("/api/{path}").as_bytes());
             assert_eq!(found.map(|found| found.operation.change), Some(change), "{path}");
@@ -130,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_unknown_versions_are_not_watched() {
+    fn reads_of_records_and_unknown_versions_are_not_watched() {
         let operations = watched("/api");
         for path in [
             "/api/v5/app/entry/data/get",

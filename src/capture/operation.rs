@@ -13,8 +13,22 @@ use std::rc::Rc;
 pub enum Change {
     /// It changes one record.
     Record(Op),
-    /// It changes several at once. The platform pushes no webhook for these, nor do we.
-    Batch,
+    /// It changes several at once. The platform pushes no webhook for these.
+    Batch(Op),
+    /// It changes nothing, and its answer lists the fields of a form.
+    ListsFields,
+    /// It changes nothing, and its answer lists forms.
+    ListsForms,
+}
+
+impl Change {
+    /// What happens to records, if anything.
+    pub fn op(self) -> Option<Op> {
+        match self {
+            Change::Record(op) | Change::Batch(op) => Some(op),
+            Change::ListsFields | Change::ListsForms => None,
+        }
+    }
 }
 
 /// An API call to watch for.

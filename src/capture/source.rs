@@ -120,6 +120,15 @@ impl<'d> Found<'d> {
         }
     }
 
+    /// The items of a JSON array.
+    pub fn items(&self) -> impl Iterator<Item = Value<'d>> + use<'d> {
+        let list = match self {
+            Found::Json(value) => Some(*value),
+            Found::Text(_) => None,
+        };
+        list.into_iter().flat_map(|list| list.items())
+    }
+
     /// As a JSON object.
     pub fn as_object(&self) -> Option<Value<'d>> {
         match self {

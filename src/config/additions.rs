@@ -5,7 +5,7 @@ use super::{Config, Env, Fault, form, webhook};
 use crate::delivery::{Purpose, Webhook};
 use crate::form::{Form, FormKey, Forms, Source};
 use crate::json::Document;
-use crate::store::Additions;
+use crate::store::{Additions, Learned};
 use std::rc::Rc;
 
 /// The webhooks and forms that count at the moment.
@@ -18,9 +18,15 @@ pub struct InForce {
 }
 
 impl Config {
-    /// The configuration completed by additions; where both say something, it is the
-    /// configuration that counts. Additions with faults are left out, and the faults told.
-    pub fn with(&self, additions: &Additions, env: Env<'_>) -> (InForce, Vec<String>) {
+    /// The configuration completed by additions, and those by what is learned of the platform; where
+    /// two say something, it is the first that counts. Additions with faults are left out, and the
+    /// faults told.
+    pub fn with(
+        &self,
+        additions: &Additions,
+        learned: &[Learned],
+        env: Env<'_>,
+    ) -> (InForce, Vec<String>) {
         let mut faults = Vec::new();
         let is_push = |target: &&Rc<Webhook>| target.purpose == Purpose::Push;
         let mut webhooks: Vec<_> = self.webhooks.iter().filter(is_push).cloned().collect();
@@ -47,6 +53,14 @@ impl Config {
                 Ok(form) => forms.set(key.clone(), form),
                 Err(found) => faults.extend(of("form", &key.entry_id, &found)),
             }
+        }
+        for learned in learned {
+            let schema = learned.schema();
+            let form = match forms.get(&learned.form) {
+                Some(known) => known.taught(&schema),
+                None => Form::from(&schema),
+            };
+            forms.set(learned.form.clone(), form);
         }
         (InForce { webhooks: webhooks.into(), forms: Rc::new(forms) }, faults)
     }
@@ -112,7 +126,7 @@ mod tests {
         let fields = r#"[{"id":"_widget_1","alias":"y"},{"id":"_widget_2","alias":"z"}]"#;
         let form = format!(r#"{{"app_id":"a","entry_id":"e","name":"F","fields":{fields}}}"#);
         additions.set_form(key(), form.into());
-        let (in_force, faults) = config().with(&additions, NO_ENV);
+        let (in_force, faults) = config().with(&additions, &[], NO_ENV);
         assert_eq!(faults, Vec::<String>::new());
         let shown: Vec<_> = (in_force.webhooks.iter())
             .map(|webhook| (&*webhook.id, webhook.target.authority()))
@@ -132,7 +146,7 @@ mod tests {
         additions.set_webhook("erp", r#"{"id":"erp","url":"ftp://x/"}"#.into());
         let form = r#"{"app_id":"a","entry_id":"e","fields":[{"id":"_widget_2","alias":"x"}]}"#;
         additions.set_form(key(), form.into());
-        let (in_force, faults) = config().with(&additions, NO_ENV);
+        let (in_force, faults) = config().with(&additions, &[], NO_ENV);
         assert_eq!(in_force.webhooks.len(), 2);
         assert_eq!(in_force.forms.get(&key()).unwrap().fields.iter().count(), 1);
         assert_eq!(faults.len(), 2);

@@ -63,12 +63,11 @@ fn one_field(field: &Field<'_>, source: Source) -> Option<FormField> {
         items.fault("only a field of type subform has items");
     }
     Some(FormField {
-        id: id?.into(),
         alias,
         field_type,
         label: label.map(Into::into),
-        source,
         rows: items.map(|items| fields(items, source)).unwrap_or_default(),
+        ..FormField::new(id?.into(), source)
     })
 }
 

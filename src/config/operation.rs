@@ -86,7 +86,7 @@ fn own(field: &Field<'_>, operations: &mut Operations) -> Option<()> {
     let path = members.require("path", field);
     let template = path.and_then(path_template);
     let op = members.require("op", field);
-    let op = op.and_then(|op| op.choice(Op::ALL.map(|op| (op.name(), op))));
+    let op = op.and_then(|op| op.choice(Op::OF_RECORDS.map(|op| (op.name(), op))));
     let required = |name| members.require(name, field).map(lookup).unwrap_or_default();
     let optional = |name| members.get(name).map(lookup).unwrap_or_default();
     let sources = Sources {
@@ -112,7 +112,7 @@ fn own(field: &Field<'_>, operations: &mut Operations) -> Option<()> {
     let (path, template) = (path?, template?);
     captures_exist(field, &template, &sources, &success);
     // Without an op the configuration is refused, but the path is still compared with the others.
-    let change = op.map_or(Change::Batch, Change::Record);
+    let change = op.map_or(Change::ListsForms, Change::Record);
     let operation = Operation { change, sources, success };
     if let Err(error) = operations.add(&method?, &template, Rc::new(operation)) {
         path.wrong(error);

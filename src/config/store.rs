@@ -91,9 +91,7 @@ fn authorization(field: &Field<'_>, protocol: Protocol, env: Env<'_>) -> Option<
         return None;
     };
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        field.wrong(
-            "this environment variable cannot be used: it must have visible ASCII characters only",
-        );
+        field.wrong(super::NO_GRAPHIC);
         return None;
     }
     if protocol == Protocol::Webdis && !(value.contains(':') && value.len() <= MAX_BASIC_AUTH) {

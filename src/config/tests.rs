@@ -220,7 +220,7 @@ fn five_faults_are_five_errors_each_with_its_path() {
         }),
         &[
             "platform: \"joodo\": must be one of jodoo",
-            "limit: unknown key; known here are role, platform, path_prefix, actor, operations, forms, webhooks, notify, store, history, limits, strip_accept_encoding",
+            "limit: unknown key; known here are role, platform, path_prefix, actor, operations, forms, webhooks, notify, platform_api, store, history, limits, strip_accept_encoding",
             "forms[0].fields[0].alias: \"Kunde\": an alias begins with a lowercase letter and holds only lowercase letters, digits and `_`",
             "webhooks[0].url: \"crm.example.com\": write a full URL, such as https://crm.example.com/hooks",
             "webhooks[0].max_in_flight: 0: must be a whole number from 1 to 10000",

@@ -46,6 +46,9 @@ pub(super) fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) 
         "previous_secret_env",
         "forms",
         "events",
+        "batch",
+        "changes",
+        "remove_with_record",
         "signing",
         "headers",
         "timeout",
@@ -60,6 +63,7 @@ pub(super) fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) 
     let url = members.require("url", field);
     let target = url.and_then(|url| target(url, cluster.as_deref()));
     let max_in_flight = members.get("max_in_flight").and_then(|field| field.integer(IN_FLIGHT));
+    let flag = |name| members.get(name).and_then(Field::flag).unwrap_or(false);
     let webhook = Webhook {
         id: "".into(),
         enabled: members.get("enabled").and_then(Field::flag).unwrap_or(true),
@@ -67,6 +71,9 @@ pub(super) fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) 
         signing: members.get("signing").map_or(Scheme::ALL.into(), signing),
         forms: members.get("forms").map_or(FormFilter::All, forms),
         ops: ops(members.get("events")),
+        batch: flag("batch"),
+        changes: flag("changes"),
+        remove_with_record: flag("remove_with_record"),
         headers: members.get("headers").map(headers).unwrap_or_default(),
         timeout: members
             .get("timeout")
@@ -120,6 +127,9 @@ fn notify_target(position: usize, field: &Field<'_>) -> Option<Webhook> {
         signing: Vec::new(),
         forms: FormFilter::All,
         ops: Vec::new(),
+        batch: false,
+        changes: false,
+        remove_with_record: false,
         headers: members.get("headers").map(headers).unwrap_or_default(),
         timeout: members
             .get("timeout")

@@ -14,9 +14,9 @@ use super::lane::{Job, Lane};
 use super::quiet::Quiet;
 use super::request::{self, Stamp};
 use super::verdict::Cause;
-use super::{Webhook, WhileDisabled};
+use super::{Purpose, Webhook, WhileDisabled};
 use crate::duration;
-use crate::form::FormKey;
+use crate::form::{FormKey, Schema};
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host};
 use crate::metrics::Metrics;
@@ -78,8 +78,32 @@ pub struct Courier<S> {
     next_notices: Option<Duration>,
     /// When the caller wants to be woken.
     wake_by: Option<Duration>,
+    /// Forms whose structure has changed, as it is now.
+    restructured: Vec<(FormKey, Schema)>,
+    /// What the platform said when it was asked for records.
+    fetched: Vec<Fetched>,
     is_leaving: bool,
     has_left: bool,
+}
+
+/// What the platform said when it was asked for a record.
+#[derive(Debug)]
+pub struct Fetched {
+    /// What was asked for.
+    pub loaded: Loaded,
+    /// The answer's body.
+    pub answer: Result<Vec<u8>, Refused>,
+}
+
+/// Why the platform did not tell of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such record.
+    NoRecord,
+    /// It was asked in vain.
+    Failed,
+    /// There was no room to ask for it.
+    NoRoom,
 }
 
 /// A push that was sent and not answered yet.
@@ -119,6 +143,8 @@ impl<S: Store> Courier<S> {
             next_watch: None,
             next_notices: None,
             wake_by: None,
+            restructured: Vec::new(),
+            fetched: Vec::new(),
             is_leaving: false,
             has_left: false,
         }
@@ -143,6 +169,30 @@ impl<S: Store> Courier<S> {
     /// Asks to be woken by then, whatever else is to be done.
     pub fn wake_by(&mut self, due: Option<Duration>) {
         self.wake_by = due;
+    }
+
+    /// The forms whose structure was found to have changed since this was last asked.
+    pub fn take_restructured(&mut self) -> Vec<(FormKey, Schema)> {
+        std::mem::take(&mut self.restructured)
+    }
+
+    /// What the platform said of records since this was last asked.
+    pub fn take_fetched(&mut self) -> Vec<Fetched> {
+        std::mem::take(&mut self.fetched)
+    }
+
+    /// Has the platform asked once more: what was asked for is this now.
+    pub fn ask_again(&mut self, host: &impl Host, mut loaded: Loaded, body: Vec<u8>) {
+        let position = self.targets.iter().position(|target| target.purpose == Purpose::Fetch);
+        let (place, push) = (loaded.place, &mut loaded.entry.push);
+        push.body = body;
+        let push = push.clone();
+        if self.store.wait(host, loaded, Progress::default()).is_ok()
+            && !self.has_left
+            && let Some(position) = position
+        {
+            self.add(position, place, &push, &Progress::default(), Duration::ZERO);
+        }
     }
 
     /// Whether nothing is to be sent, nothing in flight, and nothing to be looked after.

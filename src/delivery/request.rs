@@ -1,8 +1,9 @@
 //! The HTTP request of one attempt.
 
-use super::Webhook;
+use super::{Webhook, webhook};
 use crate::history;
 use crate::host::{Callout, CalloutError, CalloutId, Host, UnixMillis};
+use crate::platform::Job;
 use crate::sign::{Scheme, jodoo, standard};
 use crate::store::Push;
 use std::borrow::Cow;
@@ -10,7 +11,8 @@ use std::borrow::Cow;
 /// Tells the egress listener which of its clusters to take, the plain or the TLS one.
 const SCHEME_HEADER: &str = "x-formhook-scheme";
 
-const USER_AGENT: &str = concat!("formhook/", env!("CARGO_PKG_VERSION"));
+/// Who calls.
+pub(crate) const USER_AGENT: &str = concat!("formhook/", env!("CARGO_PKG_VERSION"));
 
 /// What is new in each attempt, because receivers refuse signatures that are too old. The id
 /// stays.
@@ -108,12 +110,14 @@ pub(super) fn send(
         headers.push((SCHEME_HEADER, target.scheme()));
     }
     headers.extend(own.iter().map(|(name, value)| (*name, &**value)));
-    host.call(Callout {
-        cluster: target.cluster(),
-        headers,
-        body: &push.body,
-        timeout: webhook.timeout,
-    })
+    let body = match webhook.purpose {
+        webhook::Purpose::Fetch => {
+            let job = Job::decode(&push.body);
+            Cow::Owned(job.map(|job| job.request()).unwrap_or_default())
+        }
+        webhook::Purpose::Push | webhook::Purpose::Notify(_) => Cow::Borrowed(&push.body),
+    };
+    host.call(Callout { cluster: target.cluster(), headers, body: &body, timeout: webhook.timeout })
 }
 
 /// The headers of an attempt as the history may show them: no signature, no credential.

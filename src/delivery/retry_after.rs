@@ -12,7 +12,7 @@ const MONTHS: [&str; 12] =
 
 /// How long the target wants not to be called: seconds, or an HTTP date. `None` for what is
 /// neither.
-pub(super) fn retry_after(value: &str, now: UnixMillis) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: UnixMillis) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // A number that is too large to read asks for more than the longest, too.

@@ -24,6 +24,12 @@ pub struct Webhook {
     pub forms: FormFilter,
     /// The kinds of change it wants.
     pub ops: Vec<Op>,
+    /// Whether it wants them of calls that change many records, too.
+    pub batch: bool,
+    /// Whether it wants to know of an update what it changed, if the record was seen before.
+    pub changes: bool,
+    /// Whether it wants a removed record as it was seen last.
+    pub remove_with_record: bool,
     /// Headers of its own, by lowercase name.
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// How long it may take to answer.
@@ -56,6 +62,8 @@ pub enum Purpose {
     Push,
     /// It gets notices about the webhooks, written so.
     Notify(Format),
+    /// It is the platform, and is asked for records.
+    Fetch,
 }
 
 /// Its URL and headers may hold credentials.
@@ -74,7 +82,26 @@ pub enum FormFilter {
     Only(Vec<FormKey>),
 }
 
+impl FormFilter {
+    /// The forms that are named.
+    pub fn named(&self) -> &[FormKey] {
+        match self {
+            FormFilter::All => &[],
+            FormFilter::Only(forms) => forms,
+        }
+    }
+}
+
 impl Webhook {
+    /// Whether its push of such a change has how the record was before.
+    pub fn wants_before(&self, op: Op) -> bool {
+        match op {
+            Op::Update => self.changes,
+            Op::Remove => self.remove_with_record,
+            Op::Create | Op::Recover | Op::FormUpdate => false,
+        }
+    }
+
     /// Whether it wants to be told of such a change.
     pub fn wants(&self, op: Op, form: &FormKey) -> bool {
         let wants_form = match &self.forms {

@@ -124,23 +124,27 @@ impl Running {
                 Finished::Untranslated(miss) => self.pipeline.untranslated(&Envoy, miss),
             }
         }
-        self.pipeline.wake_by(self.shared.holds.due());
-        self.pipeline.wake_by(self.shared.standing.due());
+        self.wake_for_streams();
+    }
+
+    /// Has the root woken when a stream has waited for long enough.
+    fn wake_for_streams(&mut self) {
+        let dues = [self.shared.holds.due(), self.shared.standing.due()];
+        self.pipeline.wake_by(dues.into_iter().flatten().min());
     }
 
     /// Lets responses go whose pushes are stored, and requests whose body does not come.
     fn let_go(&mut self) {
         if self.shared.standing.due().is_some() {
             self.shared.standing.let_go();
-            self.pipeline.wake_by(self.shared.standing.due());
         }
         if self.shared.holds.due().is_some() {
             let (_, stored) = self.pipeline.tickets();
             let down_since = self.pipeline.store_is_down_since();
             let unstored = self.shared.holds.let_go(stored, down_since, Envoy.uptime());
             self.pipeline.not_stored_in_time(&Envoy, unstored);
-            self.pipeline.wake_by(self.shared.holds.due());
         }
+        self.wake_for_streams();
     }
 }
 

@@ -64,10 +64,9 @@ impl Watch {
             return Action::Continue;
         };
         let limit = config.limits.max_body_bytes;
-        self.exchange = config
-            .operations
-            .find(&method, &path)
-            .map(|matched| Exchange::begin(matched, limit, &self.shared.budget, request));
+        self.exchange = config.operations.find(&method, &path).map(|matched| {
+            Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request)
+        });
         self.translation = Translation::begin(&self.shared, &method, &path, is_end);
         let is_read = self.exchange.is_some() || self.translation.is_some();
         if is_read && config.strip_accept_encoding {

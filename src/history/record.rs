@@ -240,7 +240,15 @@ fn in_words(miss: Miss) -> &'static str {
         Miss::Malformed => "not captured: a body is not JSON",
         Miss::Aborted => "not captured: the call ended before its answer was complete",
         Miss::Incomplete => "not captured: the id or the content of the record is missing",
-        Miss::Batch => "not captured: changes of many records at once are not pushed",
+        Miss::Batch => {
+            "not captured: a call changed many records at once, and no webhook has `batch: true`"
+        }
+        Miss::Inexact => {
+            "not captured: the platform does not say which records of the batch it changed"
+        }
+        Miss::Unfetched => {
+            "not captured: what the record of a batch is now was not to be had from the platform; see `platform_api`"
+        }
         Miss::Overload => "not captured: limits.memory_bytes is used up",
     }
 }

@@ -2,10 +2,10 @@
 //! field ids.
 
 use super::canonical::{self, array, object};
-use crate::capture::{Actor, Event};
-use crate::form::{Fields, Form};
+use crate::capture::{Actor, Event, Op};
+use crate::form::{Field, FieldType, Fields, Form, FormKey, Schema, Widget};
 use crate::host::UnixMillis;
-use crate::json::{self, Kind, Text, Value};
+use crate::json::{self, Builder, Kind, Text, Value};
 
 /// What a member of `data` holds.
 #[derive(Clone, Copy)]
@@ -24,8 +24,9 @@ type Members<'a> = Vec<(Text<'a>, Content<'a>)>;
 
 /// The body of the push for an event, in canonical form.
 ///
-/// Members of the record that no rule names pass through untouched, unknown ones included.
-pub fn payload(event: &Event<'_>, form: Option<&Form>) -> Vec<u8> {
+/// Members of the record that no rule names pass through untouched, unknown ones included. With how the
+/// record was `before`, an update also tells what differs, and a removed record comes as it was.
+pub fn payload(event: &Event<'_>, form: Option<&Form>, before: Option<Value<'_>>) -> Vec<u8> {
     let no_fields = Fields::default();
     let fields = form.map_or(&no_fields, |form| &form.fields);
     let form_name = match form.and_then(|form| form.name.as_deref()) {
@@ -34,13 +35,19 @@ pub fn payload(event: &Event<'_>, form: Option<&Form>) -> Vec<u8> {
     };
     let data = match event.record {
         Some(record) => full_record(event, record, fields, form_name),
-        None => removed_record(event, form_name),
+        None => removed_record(event, before, fields, form_name),
     };
 
     let record_size = event.record.map_or(0, |record| record.raw().len());
     let mut out = Vec::with_capacity(record_size.saturating_add(256));
     let op_time = event.time.0.to_string();
-    out.extend_from_slice(b"{\"data\":");
+    out.push(b'{');
+    if let (Op::Update, Some(record), Some(before)) = (event.op, event.record, before) {
+        out.extend_from_slice(b"\"changes\":");
+        changes(&mut out, before, record, fields);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"data\":");
     object(&mut out, &data, write);
     out.extend_from_slice(b",\"op\":");
     canonical::string(&mut out, Text::plain(event.op.name()));
@@ -48,6 +55,50 @@ pub fn payload(event: &Event<'_>, form: Option<&Form>) -> Vec<u8> {
     out.extend_from_slice(op_time.as_bytes());
     out.push(b'}');
     out
+}
+
+/// The body of the push for a form whose structure has changed, in canonical form.
+///
+/// When the form was created is not told by any API of the platform.
+pub fn form_update(
+    key: &FormKey,
+    form: Option<&Form>,
+    schema: &Schema,
+    time: UnixMillis,
+) -> Vec<u8> {
+    let no_fields = Fields::default();
+    let mut json = Builder::new();
+    json.open(b'{').name("data").open(b'{').name("appId").text(&key.app_id);
+    json.name("createTime").maybe(None).name("entryId").text(&key.entry_id);
+    json.name("name").maybe(form.and_then(|form| form.name.as_deref()).or(schema.name.as_deref()));
+    let fields = form.map_or(&no_fields, |form| &form.fields);
+    write_widgets(json.name("widgets"), schema.widgets.as_deref().unwrap_or_default(), fields);
+    json.close(b'}').name("op").text(Op::FormUpdate.name());
+    json.name("opTime").number(time.0).close(b'}');
+    json.finish()
+}
+
+/// Fields under their aliases, their members in canonical order. `widgetName` keeps the id.
+fn write_widgets(json: &mut Builder, widgets: &[Widget], fields: &Fields) {
+    json.open(b'[');
+    for widget in widgets {
+        let id = widget.field_id();
+        let field = fields.by_id(id);
+        if !widget.field_type().is_none_or(FieldType::holds_data) {
+            continue;
+        }
+        json.open(b'{');
+        if let Some(items) = &widget.items {
+            let no_fields = Fields::default();
+            let rows = field.map_or(&no_fields, |field| &field.rows);
+            write_widgets(json.name("items"), items, rows);
+        }
+        json.name("label").maybe(widget.label.as_deref());
+        json.name("name").text(field.and_then(Field::alias_text).unwrap_or(&widget.name));
+        json.name("type").maybe(widget.kind.as_deref());
+        json.name("widgetName").text(id).close(b'}');
+    }
+    json.close(b']');
 }
 
 /// A created, updated or recovered record: all of it, and what the platform's own webhook adds to
@@ -75,19 +126,62 @@ fn full_record<'a>(
     data
 }
 
-fn removed_record<'a>(event: &'a Event<'_>, form_name: Content<'a>) -> Members<'a> {
+/// What differs between two versions of a record: `fields` under the names of the push, and `since`
+/// when the one before is from.
+fn changes(out: &mut Vec<u8>, before: Value<'_>, after: Value<'_>, fields: &Fields) {
+    let since = before.get("updateTime").map_or(Content::Null, Content::Sent);
+    let (before, after) = (aliased(before, fields), aliased(after, fields));
+    let text = |content: Content<'_>| {
+        let mut text = Vec::new();
+        write(&mut text, content);
+        text
+    };
+    let names = after.iter().chain(&before).map(|(name, _)| *name);
+    let mut differing: Vec<(Text<'_>, _)> = Vec::new();
+    for name in names.filter(|name| !["updateTime", "updater"].iter().any(|other| name.is(other))) {
+        let both = (member(&before, name), member(&after, name));
+        if both.0.map(text) != both.1.map(text) {
+            differing.push((name, both));
+        }
+    }
+    out.extend_from_slice(b"{\"fields\":");
+    object(out, &differing, |out, (before, after)| {
+        let sides = [("after", after), ("before", before)].into_iter();
+        let sides = sides.filter_map(|(name, side)| Some((Text::plain(name), side?)));
+        object(out, &sides.collect::<Vec<_>>(), write);
+    });
+    out.extend_from_slice(b",\"since\":");
+    write(out, since);
+    out.push(b'}');
+}
+
+/// A member by its name; of the same names the last counts.
+fn member<'a>(members: &Members<'a>, name: Text<'_>) -> Option<Content<'a>> {
+    let same = |(known, _): &&(Text<'_>, _)| known.raw() == name.raw();
+    members.iter().rev().find(same).map(|(_, content)| *content)
+}
+
+fn removed_record<'a>(
+    event: &'a Event<'_>,
+    before: Option<Value<'a>>,
+    fields: &'a Fields,
+    form_name: Content<'a>,
+) -> Members<'a> {
     let deleter = match &event.actor {
         Some(actor) => Content::Actor(actor),
         None => Content::Null,
     };
-    vec![
+    let mut data = before.map(|before| aliased(before, fields)).unwrap_or_default();
+    // Of the same names the last counts.
+    data.extend([
         (Text::plain("_id"), Content::Text(&event.record_id)),
         (Text::plain("appId"), Content::Text(&event.form.app_id)),
         (Text::plain("deleteTime"), Content::Time(event.time)),
         (Text::plain("deleter"), deleter),
         (Text::plain("entryId"), Content::Text(&event.form.entry_id)),
         (Text::plain("formName"), form_name),
-    ]
+    ]);
+    data
 }
 
 /// The members of a record or of a sub-form's row, under their aliases.
@@ -145,8 +239,7 @@ fn write(out: &mut Vec<u8>, content: Content<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::Op;
-    use crate::form::{Field, FieldType, FormKey, Source, testing};
+    use crate::form::{Source, testing};
     use crate::json::Document;
     use crate::json::testing::{ANY_NUMBER, document};
     use proptest::prelude::*;
@@ -165,6 +258,18 @@ mod tests {
     }
 
     fn pushed(op: Op, record: Option<&str>, actor: Option<&str>, form: Option<&Form>) -> String {
+        pushed_after(None, op, record, actor, form)
+    }
+
+    fn pushed_after(
+        before: Option<&str>,
+        op: Op,
+        record: Option<&str>,
+        actor: Option<&str>,
+        form: Option<&Form>,
+    ) -> String {
+        let before = before.map(|before| Document::parse(before.as_bytes()).unwrap());
+        let before = before.as_ref().map(Document::root);
         let record = record.map(|record| Document::parse(record.as_bytes()).unwrap());
         let actor = actor.map(|actor| Document::parse(actor.as_bytes()).unwrap());
         let event = Event {
@@ -178,7 +283,7 @@ mod tests {
             }),
             time: UnixMillis::parse_rfc3339("2021-04-02T01:12:01.958Z").unwrap(),
         };
-        String::from_utf8(payload(&event, form)).unwrap()
+        String::from_utf8(payload(&event, form, before)).unwrap()
     }
 
     fn created(record: &str, fields: Vec<Field>) -> String {
@@ -190,6 +295,64 @@ mod tests {
         format!(
             r#"{{"data":{{"_id":"id",{first}"appId":"app",{last}"deleteTime":null,"deleter":null,"entryId":"entry","flowState":null,"formName":"测试表"}},"op":"data_create","opTime":1617325921958}}"#
         )
+    }
+
+    #[test]
+    fn an_update_tells_what_it_changed_if_the_record_was_seen_before() {
+        let mut items = field("_widget_2", "items");
+        items.rows = Fields::new(vec![field("_widget_3", "sku")]).unwrap();
+        let form = form(vec![field("_widget_1", "customer"), items]);
+        let before = r#"{"_id":"id","_widget_1":"Ada","_widget_2":[{"_widget_3":"A"}],"_widget_4":1.0,
+            "gone":{},"updateTime":"2021-04-01T00:00:00.000Z","updater":{"username":"ada"}}"#;
+        let after = r#"{"_widget_4":1,"_widget_2":[{"_widget_3":"B"}],"_widget_1":"Ada","new":null,
+            "_id":"id","updateTime":"2021-04-02T00:00:00.000Z","updater":{"username":"bob"}}"#;
+        let push = pushed_after(Some(before), Op::Update, Some(after), None, Some(&form));
+        let begin = r#"{"changes":{"fields":{"gone":{"before":{}},"items":{"after":[{"sku":"B"}],"before":[{"sku":"A"}]},"new":{"after":null}},"since":"2021-04-01T00:00:00.000Z"},"data":{"_id":"id","_widget_4":1,"#;
+        assert!(push.starts_with(begin), "{push}");
+        assert_eq!(
+            push,
+            crate::payload::canonical(push.as_bytes()).map(String::from_utf8).unwrap().unwrap()
+        );
+        // A creation has nothing before it.
+        let push = pushed_after(Some(before), Op::Create, Some(after), None, Some(&form));
+        assert!(push.starts_with(r#"{"data":"#), "{push}");
+    }
+
+    #[test]
+    fn a_removed_record_comes_as_it_was_seen_last() {
+        let form = form(vec![field("_widget_1", "customer")]);
+        let before =
+            r#"{"_id":"id","appId":"app","entryId":"entry","_widget_1":"Ada","deleter":null}"#;
+        assert_eq!(
+            pushed_after(Some(before), Op::Remove, None, Some(r#""ada""#), Some(&form)),
+            r#"{"data":{"_id":"id","appId":"app","customer":"Ada","deleteTime":"2021-04-02T01:12:01.958Z","deleter":{"name":"ada","username":"ada"},"entryId":"entry","formName":"测试表"},"op":"data_remove","opTime":1617325921958}"#
+        );
+    }
+
+    #[test]
+    fn a_forms_structure_is_pushed_as_a_captured_push_of_the_platform_has_it() {
+        // From a push of 2021, but for `widgetName`, which it has had since, and what it is not told.
+        let items = |name: &str, id: &str, label: &str, kind: &str| Widget {
+            name: name.into(),
+            id: Some(id.into()),
+            label: Some(label.into()),
+            kind: Some(kind.into()),
+            items: None,
+        };
+        let rows = vec![items("_widget_2", "_widget_2", "单行文本", "text")];
+        let widgets = vec![
+            items("text1", "_widget_1", "单行文本", "text"),
+            Widget { items: Some(rows), ..items("_widget_3", "_widget_3", "子表单", "subform") },
+            items("_widget_4", "_widget_4", "line", "divider"),
+        ];
+        let mut own = testing::field("_widget_3", Some("subformname"));
+        own.rows = Fields::new(vec![field("_widget_2", "subformname_text1")]).unwrap();
+        let schema = Schema { name: Some("测试表".into()), widgets: Some(widgets) };
+        let form = form(vec![own]);
+        let key = FormKey { app_id: "5b8e".into(), entry_id: "6040".into() };
+        let push = form_update(&key, Some(&form), &schema, UnixMillis(1));
+        let expected = r#"{"data":{"appId":"5b8e","createTime":null,"entryId":"6040","name":"测试表","widgets":[{"label":"单行文本","name":"text1","type":"text","widgetName":"_widget_1"},{"items":[{"label":"单行文本","name":"subformname_text1","type":"text","widgetName":"_widget_2"}],"label":"子表单","name":"subformname","type":"subform","widgetName":"_widget_3"}]},"op":"form_update","opTime":1}"#;
+        assert_eq!(String::from_utf8(push).unwrap(), expected);
     }
 
     #[test]

@@ -9,9 +9,11 @@
 mod directory;
 mod failed;
 mod fleet;
+mod forms;
 mod journal;
 mod lease;
 mod region;
+mod seen;
 mod settings;
 mod webhooks;
 

@@ -341,7 +341,7 @@ impl Tiers {
         op.text(id);
         self.ask(op, |store, answer| {
             if let Some(report) = report(answer) {
-                store.near.learn(host, id, &report, false);
+                store.near.learn_webhook(host, id, &report, false);
             }
             is_yes(answer.items().nth(5))
         })

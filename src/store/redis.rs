@@ -14,6 +14,8 @@
 //! | `failed`, `failed_index…`, `failed_count`, `failed_bytes` | the failed cache |
 //! | `webhook:<id>`, `webhooks`, `version`, `notices` | failures, disabled, and when people were told |
 //! | `additions`, `additions_mark` | what an admin set |
+//! | `forms`, `forms_index`, `forms_version` | what the platform says of forms: `<version> <time> <schema>` |
+//! | `asker` | the gateway that asks the platform about forms |
 //! | `history`, `history:…`, `recorded` | streams: records, and what they are found by |
 //! | `session:<id>` | the last batch of a worker and its answer |
 
@@ -22,7 +24,7 @@ mod exchange;
 mod settle;
 mod wire;
 
-pub(super) use batch::Order;
+pub(super) use batch::{Learning, Order};
 pub(super) use exchange::{Exchange, Heard, Sought, records};
 pub(super) use settle::{learn_additions, report};
 pub use wire::{Ack, Protocol, RedisSettings};
@@ -39,6 +41,9 @@ const LEASE: Duration = Duration::from_secs(10);
 
 /// How often a gateway asks what is new.
 const POLL_PAUSE: Duration = Duration::from_secs(1);
+
+/// A gateway that asks the platform about forms is the only one for so long.
+const ASKING: Duration = Duration::from_secs(10);
 
 /// Who has not heard of Redis for so long cannot tell which others have.
 const GAP: Duration = Duration::from_secs(4);
@@ -80,6 +85,11 @@ pub(super) struct Redis {
     has_more: bool,
     /// The version of what is known of webhooks.
     version: u64,
+    /// The version of what is known of forms.
+    forms_version: u64,
+    /// Whether this gateway wants to ask the platform about forms, and until when no other does.
+    wants_to_ask: bool,
+    asks_until: Duration,
     /// Since when Redis has answered without a gap, and when it last did.
     contact: Option<(Duration, Duration)>,
     /// Whether to ask for all that Redis has of this gateway.
@@ -110,6 +120,9 @@ impl Redis {
             next_poll: Duration::ZERO,
             has_more: false,
             version: 0,
+            forms_version: 0,
+            wants_to_ask: false,
+            asks_until: Duration::ZERO,
             contact: None,
             audits: true,
             hole: None,
@@ -138,6 +151,20 @@ impl Redis {
 
     pub(super) fn order(&mut self, order: Order) {
         self.orders.push_back(order);
+    }
+
+    /// The platform said this of a form.
+    pub(super) fn learn(&mut self, learning: Learning) {
+        let is_like =
+            |known: &Order| matches!(known, Order::Learn(known) if known.is_like(&learning));
+        self.orders.retain(|known| !is_like(known));
+        self.orders.push_back(Order::Learn(Box::new(learning)));
+    }
+
+    /// Whether this gateway is the one that asks the platform about forms.
+    pub(super) fn may_ask(&mut self, now: Duration) -> bool {
+        self.wants_to_ask = true;
+        now < self.asks_until
     }
 
     /// A push in a row was delivered that Redis need not know.
@@ -297,7 +324,7 @@ impl Redis {
     fn tell_all(&mut self, host: &impl Host, near: &Memory) {
         self.begin(host);
         self.known.clear();
-        self.version = 0;
+        (self.version, self.forms_version) = (0, 0);
         near.places().into_iter().for_each(|place| self.mark(place));
     }
 }

@@ -8,12 +8,14 @@ use super::question::Desk;
 use super::redis::{Redis, RedisSettings};
 use super::webhook_state::{Counting, WebhookState};
 use super::{
-    Additions, Adopted, Bounds, Event, Full, Loaded, Lost, Memory, NoticeKind, Place, PushId,
-    Store, Totals,
+    Additions, Adopted, Bounds, Event, Full, Learned, Loaded, Lost, Memory, NoticeKind, Place,
+    PushId, Store, Totals,
 };
+use crate::duration;
+use crate::form::{FormKey, Lesson};
 use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply, UnixMillis};
-use crate::store::redis::Order;
+use crate::store::redis::{Learning, Order};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,6 +39,52 @@ impl Tiers {
         Tiers { near: Memory::new(prefix, queue, bounds), far, desk: Desk::default() }
     }
 
+    /// All that is known of forms from the platform.
+    pub fn learned(&self, host: &impl Host) -> Vec<Learned> {
+        self.near.learned(host)
+    }
+
+    /// Changes with each change of what is known of forms, and is cheap to read.
+    pub fn learned_mark(&self, host: &impl Host) -> u64 {
+        self.near.learned_mark(host)
+    }
+
+    /// Learns what the platform said of forms, when it was asked at `began` by uptime. Each difference
+    /// in the structure of a form comes as an [`Event::Restructured`], to one owner of one gateway.
+    pub fn learn(&mut self, host: &impl Host, lessons: Vec<(FormKey, Lesson)>, began: Duration) {
+        let Some(far) = &mut self.far else {
+            let age = duration::millis(host.uptime().saturating_sub(began));
+            let began = UnixMillis(host.now().0.saturating_sub(age));
+            return self.near.learn(host, &lessons, began);
+        };
+        let known = self.near.learned(host);
+        for (form, lesson) in lessons {
+            let schema = known.iter().find(|known| known.form == form).map(Learned::schema);
+            if schema.unwrap_or_default().after(&lesson).is_some() {
+                far.learn(Learning { form, lesson, began });
+            }
+        }
+    }
+
+    /// Keeps a record as it is now, or forgets one that is removed; how this gateway saw it before, if
+    /// it did. `is_later` says of a text before whether what is now came after it.
+    pub fn see(
+        &self,
+        host: &impl Host,
+        form: &FormKey,
+        id: &str,
+        record: Option<&str>,
+        is_later: impl Fn(&str) -> bool,
+    ) -> Option<String> {
+        self.near.see(host, form, id, record, is_later)
+    }
+
+    /// Whether this owner is the one of all that asks the platform about forms.
+    pub fn may_ask(&mut self, host: &impl Host) -> bool {
+        self.near.speaks(host).is_some()
+            && self.far.as_mut().is_none_or(|far| far.may_ask(host.uptime()))
+    }
+
     /// Has Redis told of pushes that are this owner's from now on, and the courier of those that
     /// it is to send.
     fn taken_over(&mut self, mut events: Vec<Event>) -> Vec<Event> {
@@ -49,7 +97,7 @@ impl Tiers {
                     adopted.retain(is_waiting);
                 }
                 Event::RegionLost(region) => far.lose_region(*region),
-                Event::Changed(_) | Event::Dropped(_) => {}
+                Event::Changed(_) | Event::Dropped(_) | Event::Restructured(..) => {}
             }
         }
         events

@@ -17,7 +17,7 @@ impl Direction {
     /// The name of a field there; `None` if it has none of its own.
     fn name(self, field: &Field) -> Option<&str> {
         match self {
-            Direction::Ids => Some(&field.id),
+            Direction::Ids => Some(field.platform_name()),
             Direction::Aliases => field.alias_text(),
         }
     }

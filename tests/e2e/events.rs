@@ -324,3 +324,50 @@ async fn the_gateways_access_log_names_the_push_that_a_call_caused() {
     let line = gateway.wait_for_log(&["ACCESS", "data/list"]).await;
     assert!(line.ends_with("op=- push=-"), "{line}");
 }
+
+#[tokio::test]
+async fn what_a_record_was_before_is_pushed_to_whom_asks_for_it() {
+    let platform = orders_platform().await;
+    let (asking, plain) = (Receiver::start().await, Receiver::start().await);
+    let mut config = plugin(&asking.url("/"));
+    config["webhooks"][0]["changes"] = json!(true);
+    config["webhooks"][0]["remove_with_record"] = json!(true);
+    config["webhooks"].as_array_mut().unwrap().push(webhook("plain", &plain.url("/")));
+    let gateway = Setup::new(platform.address(), &config).workers(2).start().await;
+    let key = platform.api_key();
+    let created: Value = gateway.call(CREATE, key, &order("Ada")).await.json().await.unwrap();
+    asking.wait_for(1).await;
+    let id = &created["data"]["_id"];
+    let named = |more: Value| {
+        let mut body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": id});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let data = json!({CUSTOMER: {"value": "Bob"}, AMOUNT: {"value": 7}});
+    let update = named(json!({"data": data}));
+    assert_eq!(gateway.call(UPDATE, key, &update).await.status(), 200);
+    let push = asking.wait_for(2).await[1].json();
+    assert_eq!(push["changes"]["since"], created["data"]["updateTime"]);
+    let fields = &push["changes"]["fields"];
+    assert_eq!(fields["customer"], json!({"after": "Bob", "before": "Ada"}));
+    assert_eq!(fields[AMOUNT]["after"], 7);
+    assert_eq!(fields.as_object().unwrap().len(), 2, "{fields}");
+    gateway.call(DELETE, key, &named(json!({}))).await;
+    let push = asking.wait_for(3).await[2].json();
+    assert_eq!((&push["op"], &push["data"]["customer"]), (&json!("data_remove"), &json!("Bob")));
+    assert!(push["data"]["deleteTime"].is_string());
+    // Who did not ask for it gets what the platform itself would push.
+    let pushes = plain.wait_for(3).await;
+    assert!(pushes.iter().all(|push| push.json().get("changes").is_none()));
+    assert!(pushes[2].json()["data"].get("customer").is_none());
+    // Of a record that was not seen nothing is said.
+    let unseen = json!({"app_id": APP, "entry_id": ORDERS, "data": data});
+    let direct = reqwest::Client::builder().no_proxy().build().unwrap();
+    let direct = direct.post(format!("http://{}{CREATE}", platform.address())).bearer_auth(key);
+    let unseen: Value = direct.json(&unseen).send().await.unwrap().json().await.unwrap();
+    let id = &unseen["data"]["_id"];
+    let update = json!({"app_id": APP, "entry_id": ORDERS, "data_id": id, "data": data});
+    gateway.call(UPDATE, key, &update).await;
+    assert!(asking.wait_for(4).await[3].json().get("changes").is_none());
+    gateway.assert_vm_alive();
+}

@@ -21,7 +21,7 @@ pub fn capture(config: &Config, host: &SimHost, pipeline: &mut Pipeline, change:
     let path = format!("/api/v5/app/entry/data/{tail}");
     let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
     let limit = config.limits.max_body_bytes;
-    let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), |_| None);
+    let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), host.uptime(), |_| None);
     let response =
         format!(r#"{{"data":{{"_id":"{record}","change":{number},"filler":"{filler}"}}}}"#);
     let request = r#"{"app_id":"a","entry_id":"e"}"#;

@@ -42,7 +42,10 @@ impl Gateway {
         pipeline.take_additions(&**host);
         let path = b"/api/v5/app/entry/data/create";
         let matched = self.config.operations.find(b"POST", path).unwrap();
-        let mut exchange = Exchange::begin(matched, 10_000, pipeline.budget(), |_| None);
+        let mut exchange =
+            Exchange::begin(matched, 10_000, pipeline.budget(), std::time::Duration::ZERO, |_| {
+                None
+            });
         exchange.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
         let answer = format!(r#"{{"data":{{"_id":"{number}","appId":"a","entryId":"e"}}}}"#);
         assert!(exchange.response().make_room(answer.len()));

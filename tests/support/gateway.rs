@@ -2,7 +2,7 @@
 //! allows: ports of the kernel's choice, the stand-in platform, and loopback as an allowed target.
 
 use super::store::{UPSTASH_TOKEN, WEBDIS_AUTH};
-use super::wait;
+use super::{platform, wait};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ pub const SECRET_ENV: &str = "CRM_WEBHOOK_SECRET";
 pub const ADMIN_TOKEN: &str = "9f0d5ad2c57c4f4b9c1e7a3d8b6e2f10";
 const ADMIN_TOKEN_ENV: &str = "FORMHOOK_ADMIN_TOKEN";
 pub const STORE_AUTH_ENV: &str = "FORMHOOK_STORE_AUTH";
+pub const PLATFORM_KEY_ENV: &str = "JODOO_API_KEY";
 
 /// How the plugin's configuration is written into Envoy's.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +87,15 @@ impl Setup {
             let value: Value = serde_json::from_str(text).unwrap();
             *configuration =
                 json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": value});
+        }
+        self
+    }
+
+    /// Lets the plugin ask the platform, with what its configuration says of `platform_api`.
+    pub fn with_platform_key(mut self) -> Self {
+        for listener in [0, 2] {
+            let variables = &mut self.plugin_of(listener)["vm_config"]["environment_variables"];
+            variables["host_env_keys"].as_array_mut().unwrap().push(json!(PLATFORM_KEY_ENV));
         }
         self
     }
@@ -323,6 +333,7 @@ impl Process {
             .env(SECRET_ENV, SECRET)
             .env(ADMIN_TOKEN_ENV, ADMIN_TOKEN)
             .env(STORE_AUTH_ENV, setup.store_auth)
+            .env(PLATFORM_KEY_ENV, platform::API_KEY)
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

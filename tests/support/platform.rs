@@ -46,7 +46,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// The one key that may call the API.
-const API_KEY: &str = "IOLkxqEUh9HqMPAbvXeXNOhxEvxxAsTh";
+pub const API_KEY: &str = "IOLkxqEUh9HqMPAbvXeXNOhxEvxxAsTh";
 
 /// A running platform. It stops when it is dropped.
 #[derive(Debug)]
@@ -74,7 +74,8 @@ pub struct Call {
 struct Desk {
     store: Store,
     calls: Vec<Call>,
-    rate_is_exceeded: bool,
+    /// Calls of paths with this end are refused for their number.
+    limited: Option<&'static str>,
 }
 
 impl Platform {
@@ -90,7 +91,7 @@ impl Platform {
         let desk = Arc::new(Mutex::new(Desk {
             store: Store::new(forms),
             calls: Vec::new(),
-            rate_is_exceeded: false,
+            limited: None,
         }));
         let router = Router::new()
             .fallback(handle)
@@ -146,7 +147,12 @@ impl Platform {
 
     /// Whether all calls are refused for their number (code 8303).
     pub fn limit_rate(&self, exceeded: bool) {
-        self.desk().rate_is_exceeded = exceeded;
+        self.desk().limited = exceeded.then_some("");
+    }
+
+    /// The same of those calls whose path ends so.
+    pub fn limit_rate_of(&self, tail: &'static str) {
+        self.desk().limited = Some(tail);
     }
 
     /// Makes the next `batch_create` fail after this many records; the earlier ones stay.
@@ -194,7 +200,7 @@ impl Desk {
         if key.and_then(|value| value.strip_prefix("Bearer ")) != Some(API_KEY) {
             return Err(error::AUTHORIZATION);
         }
-        if self.rate_is_exceeded {
+        if self.limited.is_some_and(|tail| path.ends_with(tail)) {
             return Err(error::COMPANY_RATE);
         }
         api::answer(&mut self.store, path, &call.body)

@@ -30,7 +30,7 @@ fn a_webhook_has_an_id_and_a_url_and_no_unknown_key() {
     assert_webhook_faults(
         webhook(json!({"secret_evn": "X"})),
         &[
-            ".secret_evn: unknown key; known here are id, enabled, url, cluster, secret, secret_env, previous_secret, previous_secret_env, forms, events, signing, headers, timeout, retry, max_in_flight, disable_after, disable_count, while_disabled",
+            ".secret_evn: unknown key; known here are id, enabled, url, cluster, secret, secret_env, previous_secret, previous_secret_env, forms, events, batch, changes, remove_with_record, signing, headers, timeout, retry, max_in_flight, disable_after, disable_count, while_disabled",
         ],
     );
 }
@@ -286,7 +286,8 @@ fn created_records_are_always_pushed() {
 
 #[test]
 fn events_and_signing_schemes_are_known_and_named_once() {
-    const EVENTS: &str = "must be one of data_create, data_update, data_remove, data_recover";
+    const EVENTS: &str =
+        "must be one of data_create, data_update, data_remove, data_recover, form_update";
     const TWICE: &str = "named twice; name it once";
     assert_webhook_faults(
         webhook(json!({

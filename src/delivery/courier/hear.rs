@@ -4,14 +4,22 @@ use super::super::Purpose;
 use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
 use super::super::verdict::{Cause, Verdict, judge};
-use super::{Attempt, Courier, Ending, Lane, NO_WEBHOOK};
+use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, Refused};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
 use crate::metrics::PushResult;
+use crate::platform::Refusal;
 use crate::store::{Failure, Loaded, Progress, Store};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// The largest record that is read.
+const MAX_FETCHED_BYTES: usize = 4 * 1024 * 1024;
+
+fn refusal(status: u16, answer: Option<&Answer>) -> Refusal {
+    Refusal::of(status, answer.map_or(&[], |answer| &answer.excerpt))
+}
 
 impl<S: Store> Courier<S> {
     /// Hears what came back for a callout.
@@ -44,6 +52,19 @@ impl<S: Store> Courier<S> {
             (Verdict::Failed(cause), Some(lane)) if is_own_side => {
                 self.postpone(lane, attempt.job, &cause, now);
             }
+            (Verdict::Failed(Cause::Status(status)), _)
+                if target.purpose == Purpose::Fetch
+                    && refusal(status, answer) != Refusal::NotNow =>
+            {
+                let refused = match refusal(status, answer) {
+                    Refusal::NoRecord => Refused::NoRecord,
+                    _ => Refused::Failed,
+                };
+                if let Some(lane) = self.lane_of(&attempt) {
+                    lane.ended(attempt.job.record);
+                }
+                self.fetched.push(Fetched { loaded: attempt.loaded, answer: Err(refused) });
+            }
             (Verdict::Failed(cause), Some(lane)) => {
                 self.failed(host, lane, attempt, &cause, answer, now);
             }
@@ -66,6 +87,11 @@ impl<S: Store> Courier<S> {
             lane.ended(attempt.job.record);
         }
         let Attempt { target, job, loaded, stamp, .. } = attempt;
+        if target.purpose == Purpose::Fetch {
+            let answer = Ok(host.reply_body(MAX_FETCHED_BYTES));
+            self.fetched.push(Fetched { loaded, answer });
+            return;
+        }
         if target.purpose != Purpose::Push {
             let _ = self.store.finish(host, loaded);
             return;
@@ -101,7 +127,9 @@ impl<S: Store> Courier<S> {
         };
         let asked =
             answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
-        if let Cause::Status(429 | 503) = cause {
+        let is_slow = matches!(cause, Cause::Status(429 | 503));
+        // The platform says with a 400 that it is asked too often.
+        if is_slow || target.purpose == Purpose::Fetch {
             lane.slow_down(now, asked);
         }
         job.attempts = job.attempts.saturating_add(1);
@@ -131,6 +159,10 @@ impl<S: Store> Courier<S> {
             format!("push {id} to webhook {} failed after {attempts} {times}: {cause}", target.id)
         });
         lane.ended(job.record);
+        if target.purpose == Purpose::Fetch {
+            self.fetched.push(Fetched { loaded, answer: Err(Refused::Failed) });
+            return;
+        }
         if target.purpose != Purpose::Push {
             // Nobody is told of a notice that failed but the log: it would go the same way.
             let _ = self.store.finish(host, loaded);

@@ -53,6 +53,7 @@ impl<S: Store> Courier<S> {
                     self.dropped(host, &entry, NO_ROOM_IN_REDIS);
                     self.tell_of_lost(host, &entry);
                 }
+                Event::Restructured(form, schema) => self.restructured.push((form, schema)),
                 Event::Adopted(adopted) => {
                     let order = by_number(adopted.iter().map(|one| one.entry.push.sequence));
                     let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();

@@ -132,7 +132,7 @@ impl<S: Store> Courier<S> {
         let push = &entry.push;
         let is_known = self.targets.iter().find(|target| target.id == push.webhook);
         if is_known.is_some_and(|target| target.purpose != Purpose::Push) {
-            log::error!("a notice was dropped: {cause}");
+            log::error!("a notice or a question to the platform was dropped: {cause}");
             return;
         }
         log::error!("push {} to webhook {} was dropped: {cause}", push.id, push.webhook);

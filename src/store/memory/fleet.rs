@@ -135,7 +135,7 @@ impl Memory {
 
     /// Takes note of what Redis says of a webhook. Whether anything is new; what is older than
     /// what is known counts only if Redis has `gone_back`.
-    pub(in super::super) fn learn(
+    pub(in super::super) fn learn_webhook(
         &mut self,
         host: &impl Host,
         webhook: &str,

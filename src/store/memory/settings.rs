@@ -19,7 +19,11 @@ impl Memory {
     }
 
     pub(super) fn additions_mark(&self, host: &impl Host) -> u64 {
-        let found = host.load(&self.mark_key());
+        self.mark(host, &self.mark_key())
+    }
+
+    pub(super) fn mark(&self, host: &impl Host, key: &str) -> u64 {
+        let found = host.load(key);
         found.and_then(|(value, _)| Some(u64::from_le_bytes(value.try_into().ok()?))).unwrap_or(0)
     }
 

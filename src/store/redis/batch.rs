@@ -2,12 +2,15 @@
 
 use super::super::entry::{Entry, State};
 use super::super::question::mark_text;
-use super::super::{Loaded, Memory, NoticeKind, Place, Store as _};
+use super::super::{Learned, Loaded, Memory, NoticeKind, Place, Store as _};
 use super::exchange::{self, Exchange, Sought};
-use super::{POLL_PAUSE, Redis};
+use super::{ASKING, POLL_PAUSE, Redis};
+use crate::duration::millis;
+use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES, Schema};
 use crate::history::{Outcome, Record};
 use crate::host::{Host, Version};
 use crate::json::Builder;
+use std::mem::discriminant;
 use std::time::Duration;
 
 /// How much goes into a batch. Redis does nothing else while it does one.
@@ -42,9 +45,12 @@ pub(super) enum Part {
     /// A place as it was in this version.
     Place(Place, Version, Step),
     Order(Order),
+    /// What was learned, from what was known to what is known.
+    Learn(Box<Learning>, Schema, Schema),
     /// All records before this number.
     Records(u64),
-    Poll,
+    /// At this time.
+    Poll(Duration),
     Claim,
     Held,
 }
@@ -56,6 +62,22 @@ pub(super) enum Step {
     Done { webhook: Box<str> },
     Park,
     Fail { webhook: Box<str>, push: Box<str>, cause: Box<str> },
+}
+
+/// What an answer of the platform taught about a form.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Learning {
+    pub(in super::super) form: FormKey,
+    pub(in super::super) lesson: Lesson,
+    /// When the platform was asked, by uptime.
+    pub(in super::super) began: Duration,
+}
+
+impl Learning {
+    /// Whether it is about the same.
+    pub(super) fn is_like(&self, other: &Learning) -> bool {
+        self.form == other.form && discriminant(&self.lesson) == discriminant(&other.lesson)
+    }
 }
 
 /// What is told beside places.
@@ -73,6 +95,8 @@ pub(in super::super) enum Order {
     Unclaim(Box<str>),
     /// A claimed push that cannot be read.
     Discard(Box<str>),
+    /// The platform said something of a form.
+    Learn(Box<Learning>),
 }
 
 /// Begins an operation.
@@ -91,11 +115,18 @@ impl Redis {
         let mut json = Builder::new();
         json.open(b'[');
         let mut parts = Vec::new();
+        let mut learned = None;
         while parts.len() < OPS_AT_ONCE
+            && json.position() < BYTES_AT_ONCE
             && let Some(order) = self.orders.pop_front()
         {
-            write_order(&mut json, &order);
-            parts.push(Part::Order(order));
+            if let Order::Learn(learning) = order {
+                let learned = learned.get_or_insert_with(|| near.learned(host));
+                parts.extend(write_learning(&mut json, learning, learned, now));
+            } else {
+                write_order(&mut json, &order);
+                parts.push(Part::Order(order));
+            }
         }
         let mut first_ticket = None;
         while parts.len() < OPS_AT_ONCE
@@ -137,8 +168,10 @@ impl Redis {
             }
             if polls {
                 let mark = near.additions_mark(host);
-                op(&mut json, "poll").number(self.version).text(&mark_text(mark)).close(b']');
-                parts.push(Part::Poll);
+                op(&mut json, "poll").number(self.version).text(&mark_text(mark));
+                let asks = if self.wants_to_ask { millis(ASKING) } else { 0 };
+                json.number(self.forms_version).number(asks).close(b']');
+                parts.push(Part::Poll(now));
                 let bytes = (near.room() / 4).min(CLAIMED_BYTES) as u64;
                 op(&mut json, "claim").number(CLAIMS_AT_ONCE).number(bytes);
                 json.number(self.may_reap(now).into()).close(b']');
@@ -219,8 +252,30 @@ fn write_order(json: &mut Builder, order: &Order) {
         Order::Reclaim(ids) => op(json, "reclaim").texts(ids),
         Order::Unclaim(id) => op(json, "unclaim").text(id),
         Order::Discard(id) => op(json, "discard").text(id),
+        // Told by `write_learning`.
+        Order::Learn(_) => return,
     };
     json.close(b']');
+}
+
+/// What is learned, if it is anything.
+fn write_learning(
+    json: &mut Builder,
+    learning: Box<Learning>,
+    learned: &[Learned],
+    now: Duration,
+) -> Option<Part> {
+    let known = learned.iter().find(|known| known.form == learning.form);
+    let before = known.map(Learned::schema).unwrap_or_default();
+    let after = before.after(&learning.lesson)?;
+    let text = after.encode();
+    if text.len() > MAX_SCHEMA_BYTES {
+        return None;
+    }
+    let age = now.saturating_sub(learning.began);
+    op(json, "learn").text(&learning.form.joined()).number(known.map_or(0, |known| known.version));
+    json.text(&text).number(millis(age)).close(b']');
+    Some(Part::Learn(learning, before, after))
 }
 
 /// What a place holds; `None` if there is nothing to tell.

@@ -261,8 +261,23 @@ function ops.record(number, hook, result, found_by, record)
   return 1
 end
 
--- What is new since a version, and since the additions had a mark.
-function ops.poll(version, mark)
+-- Learns what the platform says of a form, from an answer to what was asked so many milliseconds ago.
+-- `seen` is the version of what it was compared with: if there is another, it is told, to be compared
+-- anew. 0 if what is known is younger than the question, or there is no room.
+function ops.learn(form, seen, text, age)
+  local known = call('HGET', key('forms'), form)
+  local version, at = string.match(known or '', '^(%d+) (%d+) ')
+  if (tonumber(version) or 0) ~= seen then return {tonumber(version) or 0, known or ''} end
+  if now - age <= (tonumber(at) or 0) or not known and call('HLEN', key('forms')) >= 500 then return 0 end
+  version = call('INCR', key('forms_version'))
+  call('HSET', key('forms'), form, version .. ' ' .. digits(now) .. ' ' .. text)
+  call('ZADD', key('forms_index'), version, form)
+  return {version}
+end
+
+-- What is new since a version, since the additions had a mark, and since the forms had a version. Who
+-- wants to, and is the only gateway to, asks the platform about forms for so many milliseconds.
+function ops.poll(version, mark, forms, asks)
   local answer = {
     version = tonumber(call('GET', key('version'))) or 0, webhooks = {}, failed = {}, notices = {},
     failed_bytes = tonumber(call('GET', key('failed_bytes'))) or 0,
@@ -297,6 +312,20 @@ function ops.poll(version, mark)
     local current = call('GET', key('additions_mark')) or ''
     if current ~= mark then
       answer.mark, answer.additions = current, call('GET', key('additions')) or ''
+    end
+  end)
+  part(function()
+    answer.forms_version = tonumber(call('GET', key('forms_version'))) or 0
+    local since = forms > answer.forms_version and '-inf' or '(' .. digits(forms)
+    local new = call('ZRANGEBYSCORE', key('forms_index'), since, '+inf')
+    for at, form in ipairs(new) do new[at] = {form, call('HGET', key('forms'), form) or ''} end
+    answer.forms = new
+  end)
+  part(function()
+    local other = call('GET', key('asker'))
+    if asks > 0 and (not other or other == mine) then
+      call('SET', key('asker'), mine, 'PX', digits(asks))
+      answer.asks = 1
     end
   end)
   return answer

@@ -3,10 +3,11 @@
 use super::super::entry::{Entry, Progress, State};
 use super::super::memory::Report;
 use super::super::{
-    Additions, Adopted, Change, Event, Memory, NoticeKind, Place, Store as _, Totals,
+    Additions, Adopted, Change, Event, Learned, Memory, NoticeKind, Place, Store as _, Totals,
 };
-use super::batch::{Batch, Order, Part, Step};
-use super::{POLL_PAUSE, Redis};
+use super::batch::{Batch, Learning, Order, Part, Step};
+use super::{ASKING, POLL_PAUSE, Redis};
+use crate::form::{FormKey, Schema};
 use crate::host::{Host, UnixMillis, Version};
 use crate::json::{Document, Value};
 use crate::store::entry::Push;
@@ -40,6 +41,7 @@ impl Redis {
             return Err(batch);
         };
         let mut unsent_record = None;
+        let mut learned = Vec::new();
         let mut results = results.items();
         for part in batch.parts {
             let Some(result) = results.next() else { break };
@@ -50,12 +52,15 @@ impl Redis {
                 self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
                 continue;
             }
-            if let Part::Records(next) = part {
-                unsent_record = Some(next);
-            } else {
-                self.settle_part(host, near, part, result);
+            match part {
+                Part::Records(next) => unsent_record = Some(next),
+                Part::Learn(learning, before, after) => {
+                    learned.extend(self.settle_learning(near, learning, &before, after, result));
+                }
+                part => self.settle_part(host, near, part, result),
             }
         }
+        near.set_learned(host, &learned, true);
         if let Some(next) = unsent_record {
             near.set_unsent_record(host, next);
         }
@@ -83,8 +88,9 @@ impl Redis {
         match part {
             Part::Place(place, ..) => self.mark(place),
             Part::Order(order) => self.orders.push_back(order),
+            Part::Learn(learning, ..) => self.orders.push_back(Order::Learn(learning)),
             Part::Held => self.audits = true,
-            Part::Records(_) | Part::Poll | Part::Claim => {}
+            Part::Records(_) | Part::Poll(_) | Part::Claim => {}
         }
     }
 
@@ -95,15 +101,15 @@ impl Redis {
             }
             Part::Order(Order::Reclaim(_)) => self.settle_claim(host, near, result),
             Part::Order(order) => settle_order(host, near, order, result),
-            Part::Poll => self.settle_poll(host, near, result),
+            Part::Poll(at) => self.settle_poll(host, near, at, result),
             Part::Claim => {
                 // What another worker sent while it spoke may have come late.
                 self.audits |= result.raw() == "0";
                 self.settle_claim(host, near, result);
             }
             Part::Held => self.settle_held(host, near, result),
-            // Of these only the last counts.
-            Part::Records(_) => {}
+            // Of records only the last counts, and what is learned is written at once.
+            Part::Records(_) | Part::Learn(..) => {}
         }
     }
 
@@ -135,7 +141,37 @@ impl Redis {
         }
     }
 
-    fn settle_poll(&mut self, host: &impl Host, near: &mut Memory, result: Value<'_>) {
+    /// What is known of a form now.
+    fn settle_learning(
+        &mut self,
+        near: &mut Memory,
+        learning: Box<Learning>,
+        before: &Schema,
+        after: Schema,
+        result: Value<'_>,
+    ) -> Option<Learned> {
+        let mut items = result.items();
+        let version = number(items.next()?);
+        let form = learning.form.clone();
+        if let Some(other) = items.next() {
+            // Another gateway learned something meanwhile, or Redis has lost it.
+            self.orders.push_back(Order::Learn(learning));
+            let text = other.as_str()?;
+            return Some(Learned::read(form.clone(), &text).unwrap_or(Learned::unknown(form)));
+        }
+        if after.differs_from(before) {
+            near.notice_event(Event::Restructured(form.clone(), after.clone()));
+        }
+        Some(Learned { form, version, at: UnixMillis(0), text: after.encode().into() })
+    }
+
+    fn settle_poll(
+        &mut self,
+        host: &impl Host,
+        near: &mut Memory,
+        at: Duration,
+        result: Value<'_>,
+    ) {
         if let Some(error) = result.get("error") {
             cannot_do(near, &text(error));
         }
@@ -148,7 +184,7 @@ impl Redis {
                 continue;
             };
             let id = text(id);
-            if near.learn(host, &id, &report, gone_back) {
+            if near.learn_webhook(host, &id, &report, gone_back) {
                 near.changed(&id, "", "", vec![Change::Failures(report.failures)]);
             }
         }
@@ -160,6 +196,20 @@ impl Redis {
                 near.changed(&text(id), "", "", vec![change]);
             }
         }
+        if result.get("asks").is_some() {
+            // Said before Redis heard it, so over before Redis says so.
+            self.asks_until = at.saturating_add(ASKING);
+        }
+        let forms_version = result.get("forms_version").map_or(self.forms_version, number);
+        let forms_gone_back = forms_version < self.forms_version;
+        self.forms_version = forms_version;
+        let form = |item: Value<'_>| {
+            let mut items = item.items();
+            let form = FormKey::parted(&items.next()?.as_str()?)?;
+            Learned::read(form, &items.next()?.as_str()?)
+        };
+        let learned: Vec<_> = list("forms").filter_map(form).collect();
+        near.set_learned(host, &learned, forms_gone_back);
         let mut totals = Totals {
             failed_bytes: result.get("failed_bytes").map_or(0, number),
             ..Totals::default()
@@ -242,7 +292,7 @@ fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value
                 near.changed(&webhook, &push, &cause, vec![Change::Notice(kind, count)]);
             }
         }
-        Order::Reclaim(_) | Order::Unclaim(_) | Order::Discard(_) => {}
+        Order::Reclaim(_) | Order::Unclaim(_) | Order::Discard(_) | Order::Learn(_) => {}
     }
 }
 
@@ -255,7 +305,7 @@ fn learn(
     result: Value<'_>,
 ) {
     if let Some(report) = report(result) {
-        near.learn(host, webhook, &report, false);
+        near.learn_webhook(host, webhook, &report, false);
         let mut changes = vec![Change::Failures(report.failures)];
         changes.extend(told(result));
         near.changed(webhook, push, cause, changes);

@@ -155,7 +155,7 @@ fn a_foreign_value_makes_only_what_meets_it_an_error() {
                  (HSET {ns}:waiting:g1)";
     assert_eq!(results, json!([wrong, 1, "error attempt to call a nil value"]));
     bench.redis.set_string("{ns}:failed_count", b"foreign");
-    let news = bench.results("g1", 2, &json!([["poll", 0, ""]]))[0].take();
+    let news = bench.results("g1", 2, &json!([["poll", 0, "", 0, 0]]))[0].take();
     assert_eq!(news["additions"], "blob");
     assert!(news["error"].as_str().unwrap().ends_with("(HGETALL {ns}:failed_count)"), "{news}");
 }
@@ -269,11 +269,11 @@ fn the_failed_cache_drops_its_oldest() {
     assert_eq!(page[0], json!(["push b", "push a"]));
     let page = bench.results("g1", 6, &json!([["failed", "crm", page[1], 2]]))[0].take();
     assert_eq!(page, json!([["push e"], ""]));
-    let poll = bench.results("g1", 7, &json!([["poll", 0, ""]]))[0].take();
+    let poll = bench.results("g1", 7, &json!([["poll", 0, "", 0, 0]]))[0].take();
     assert_eq!((&poll["failed"], poll["failed_bytes"].as_u64()), (&json!([["crm", 3]]), Some(84)));
     let given_up = bench.results("g1", 8, &json!([["abandon", null, "crm", 3]]));
     assert_eq!(given_up, json!([[["push b", "push a", "push e"], 1]]));
-    assert_eq!(bench.results("g1", 9, &json!([["poll", 0, ""]]))[0]["failed_bytes"], 0);
+    assert_eq!(bench.results("g1", 9, &json!([["poll", 0, "", 0, 0]]))[0]["failed_bytes"], 0);
 }
 
 #[test]

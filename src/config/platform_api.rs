@@ -1,0 +1,74 @@
+//! `platform_api:` of the configuration: how the platform itself is asked.
+
+use super::Env;
+use super::read::Field;
+use crate::delivery::{FormFilter, Purpose, Schedule, Target, Webhook, WhileDisabled};
+use crate::platform::{PlatformApi, TIMEOUT};
+use crate::store::Counting;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
+const DEFAULT_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// How many records are asked for at once, per worker: the platform answers 30 in a second.
+const IN_FLIGHT: usize = 4;
+
+pub(super) fn platform_api(
+    field: &Field<'_>,
+    prefix: Option<&str>,
+    env: Env<'_>,
+) -> Option<PlatformApi> {
+    let members = field.object(&["cluster", "authority", "key_env", "every"])?;
+    let required = |name| members.require(name, field).and_then(Field::name);
+    let (cluster, authority) = (required("cluster"), required("authority"));
+    let key = members.require("key_env", field).and_then(|variable| key(variable, env));
+    let every = members.get("every").map(|every| every.duration(EVERY));
+    if prefix.is_none() {
+        field.fault("only a `platform` that is known can be asked; give that");
+    }
+    Some(PlatformApi {
+        cluster: cluster?.into(),
+        authority: authority?.into(),
+        prefix: prefix?.into(),
+        authorization: format!("Bearer {}", key?).into(),
+        every: every.flatten().unwrap_or(DEFAULT_EVERY),
+    })
+}
+
+fn key(variable: &Field<'_>, env: Env<'_>) -> Option<String> {
+    let Some(key) = env(&variable.name()?) else {
+        variable.wrong(super::NO_VARIABLE);
+        return None;
+    };
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        variable.wrong(super::NO_GRAPHIC);
+        return None;
+    }
+    Some(key)
+}
+
+/// The platform as a target: questions for records are kept and repeated as pushes are.
+pub(super) fn target(api: &PlatformApi) -> Option<Webhook> {
+    let url = format!("https://{}{}/v5/app/entry/data/get", api.authority, api.prefix);
+    Some(Webhook {
+        // No webhook's id has a colon in it.
+        id: "platform:get".into(),
+        enabled: true,
+        target: Target::parse(&url, Some(&api.cluster)).ok()?,
+        secrets: Vec::new(),
+        signing: Vec::new(),
+        forms: FormFilter::All,
+        ops: Vec::new(),
+        batch: false,
+        changes: false,
+        remove_with_record: false,
+        headers: vec![("authorization".into(), api.authorization.clone())],
+        timeout: TIMEOUT,
+        retry: Schedule::default(),
+        max_in_flight: IN_FLIGHT,
+        counting: Counting { limit: u32::MAX, total: false },
+        while_disabled: WhileDisabled::Park,
+        purpose: Purpose::Fetch,
+    })
+}

@@ -1,0 +1,133 @@
+//! Forms as the platform describes them.
+
+use super::super::learned::{MAX_BYTES, MAX_FORMS, decode, encode};
+use super::super::{Event, Learned};
+use super::{Memory, TRIES};
+use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES};
+use crate::host::{Expected, Host, UnixMillis, random_number};
+
+impl Memory {
+    /// All that is known.
+    pub(in super::super) fn learned(&self, host: &impl Host) -> Vec<Learned> {
+        let found = host.load(&self.learned_key());
+        found.and_then(|(value, _)| decode(&value)).unwrap_or_default()
+    }
+
+    /// Changes with each change of what is known, and is cheap to read.
+    pub(in super::super) fn learned_mark(&self, host: &impl Host) -> u64 {
+        self.mark(host, &self.learned_mark_key())
+    }
+
+    /// Learns what the platform said when it was asked at `began`. Each difference in the structure of
+    /// a form comes as an [`Event::Restructured`], to one owner.
+    pub(in super::super) fn learn(
+        &mut self,
+        host: &impl Host,
+        lessons: &[(FormKey, Lesson)],
+        began: UnixMillis,
+    ) {
+        let now = host.now();
+        let mut restructured = Vec::new();
+        self.update_learned(host, |known| {
+            restructured.clear();
+            let mut is_new = false;
+            for (form, lesson) in lessons {
+                let place = known.iter_mut().find(|known| known.form == *form);
+                let before = place.as_ref().map(|known| known.schema()).unwrap_or_default();
+                let Some(after) = before.after(lesson) else { continue };
+                let text = after.encode();
+                if text.len() > MAX_SCHEMA_BYTES {
+                    continue;
+                }
+                let mut learned =
+                    Learned { form: form.clone(), version: 1, at: now, text: text.into() };
+                match place {
+                    // It was said before what is known, and came later. A time to come was written
+                    // before the clock was set back.
+                    Some(known) if began <= known.at && known.at <= now => continue,
+                    Some(known) => {
+                        learned.version = known.version.saturating_add(1);
+                        *known = learned;
+                    }
+                    None => known.push(learned),
+                }
+                is_new = true;
+                if after.differs_from(&before) {
+                    restructured.push((form.clone(), after));
+                }
+            }
+            is_new
+        });
+        let events = restructured.into_iter();
+        self.noticed.extend(events.map(|(form, schema)| Event::Restructured(form, schema)));
+    }
+
+    /// Takes over what Redis says of forms. What is older than what is known counts only if Redis has
+    /// `gone_back`.
+    pub(in super::super) fn set_learned(
+        &mut self,
+        host: &impl Host,
+        new: &[Learned],
+        gone_back: bool,
+    ) {
+        if new.is_empty() {
+            return;
+        }
+        self.update_learned(host, |known| {
+            let mut is_new = false;
+            for learned in new {
+                match known.iter_mut().find(|known| known.form == learned.form) {
+                    Some(known) if known == learned => continue,
+                    Some(known) if known.version > learned.version && !gone_back => continue,
+                    Some(known) => *known = learned.clone(),
+                    None => known.push(learned.clone()),
+                }
+                is_new = true;
+            }
+            is_new
+        });
+    }
+
+    /// Changes what is known, atomically, and has all owners look at it; unless `change`, which may be
+    /// called several times, says that nothing is new, or there is no room for it.
+    fn update_learned(
+        &mut self,
+        host: &impl Host,
+        mut change: impl FnMut(&mut Vec<Learned>) -> bool,
+    ) {
+        let key = self.learned_key();
+        for _ in 0..TRIES {
+            let (before, expected) = match host.load(&key) {
+                Some((value, version)) => (value, Expected::Version(version)),
+                None => (Vec::new(), Expected::Absent),
+            };
+            let mut known = decode(&before).unwrap_or_default();
+            if !change(&mut known) {
+                return;
+            }
+            let bytes: usize = known.iter().map(|known| known.text.len()).sum();
+            if known.len() > MAX_FORMS || bytes > MAX_BYTES {
+                // What is not kept is seen for the first time again, which does no harm.
+                known.truncate(MAX_FORMS);
+                while known.iter().map(|known| known.text.len()).sum::<usize>() > MAX_BYTES {
+                    known.pop();
+                }
+            }
+            if host.save(&key, &encode(&known), expected) {
+                break;
+            }
+        }
+        let mark = random_number(host);
+        self.enter(host);
+        host.save(&self.learned_mark_key(), &mark.to_le_bytes(), Expected::Any);
+        self.wake_others(host);
+    }
+
+    fn learned_key(&self) -> String {
+        format!("{}/l", self.prefix)
+    }
+
+    fn learned_mark_key(&self) -> String {
+        format!("{}/lm", self.prefix)
+    }
+}
