@@ -10,6 +10,7 @@ mod root;
 mod standing;
 mod stream;
 mod translation;
+mod unused;
 mod watch;
 
 pub(crate) use root::Root;

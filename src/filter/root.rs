@@ -5,6 +5,7 @@ use super::holds::Holds;
 use super::inbox::{Finished, Inbox};
 use super::standing::Standing;
 use super::stream::Stream;
+use super::unused::{unused_of_context, unused_of_root_context};
 use super::watch::Watch;
 use crate::admin::Admin;
 use crate::capture::Budget;
@@ -17,7 +18,7 @@ use crate::pipeline::Pipeline;
 use crate::store::Ack;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
+use proxy_wasm::types::{BufferType, ContextType, Status};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -183,6 +184,8 @@ impl Root {
 }
 
 impl Context for Root {
+    unused_of_context!();
+
     fn on_http_call_response(&mut self, token: u32, headers: usize, _: usize, _: usize) {
         let reply = wasm::reply(headers);
         if let Some(running) = self.running() {
@@ -200,6 +203,8 @@ impl Context for Root {
 }
 
 impl RootContext for Root {
+    unused_of_root_context!();
+
     fn on_vm_start(&mut self, _: usize) -> bool {
         // Envoy says so for each root context of a VM.
         if !IS_STARTED.replace(true) {

@@ -1,9 +1,10 @@
 //! A stream of either listener.
 
 use super::desk::Desk;
+use super::unused::{unused_of_context, unused_of_http_context};
 use super::watch::Watch;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use proxy_wasm::types::{Action, Status};
 
 /// An API call, or a request to the admin. They are one type because each that implements
 /// `HttpContext` brings all of its methods, 8 KB of them.
@@ -13,6 +14,8 @@ pub(super) enum Stream {
 }
 
 impl Context for Stream {
+    unused_of_context!();
+
     fn on_http_call_response(&mut self, _: u32, headers: usize, _: usize, _: usize) {
         if let Stream::Desk(desk) = self {
             desk.reply(headers);
@@ -21,6 +24,8 @@ impl Context for Stream {
 }
 
 impl HttpContext for Stream {
+    unused_of_http_context!();
+
     fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
         match self {
             Stream::Watch(watch) => watch.request_headers(is_end),
