@@ -21,7 +21,7 @@ use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host};
 use crate::metrics::Metrics;
 use crate::store::{Entry, Loaded, Place, Progress, Push, PushId, State, Store};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 

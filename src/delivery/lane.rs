@@ -6,9 +6,10 @@
 use crate::host::UnixMillis;
 use crate::order::by_number;
 use crate::store::{Place, Push};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::{BinaryHeap, VecDeque};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 /// The longest rest of a target that answers 429 or 503 and does not say how long.
@@ -75,7 +76,7 @@ pub(super) struct Lane {
     rests_until: Duration,
     /// How often in a row the target said that it is called too often.
     slow_downs: u32,
-    hash: RandomState,
+    hash: DefaultHashBuilder,
 }
 
 impl Lane {

@@ -32,7 +32,8 @@ pub use wire::{Ack, Protocol, RedisSettings};
 use self::batch::Batch;
 use super::{Loaded, Memory, Place};
 use crate::host::{CalloutId, Host, Reply, random_name};
-use std::collections::{HashSet, VecDeque};
+use hashbrown::HashSet;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 

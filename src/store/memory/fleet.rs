@@ -6,7 +6,7 @@ use super::super::{Additions, Loaded, Lost, Place, Totals};
 use super::{Memory, OVERHEAD, REGIONS, SLOTS, TRIES};
 use crate::codec::{Reader, Writer};
 use crate::host::{Expected, Host, UnixMillis, Version, random_name};
-use std::collections::HashSet;
+use hashbrown::HashSet;
 use std::time::Duration;
 
 /// The version of the stored forms here.
