@@ -95,6 +95,7 @@ fn write_one<H: Host>(
 /// All settings but secrets and the values of headers, in the words of the configuration.
 fn settings(json: &mut Builder, webhook: &Webhook) {
     let Webhook { target, forms, ops, signing, headers, timeout, retry, counting, .. } = webhook;
+    let Webhook { batch, changes, remove_with_record, .. } = webhook;
     json.open(b'{').name("id").text(&webhook.id).name("enabled").flag(webhook.enabled);
     json.name("url").text(&target.to_string());
     if !target.is_by_egress() {
@@ -115,6 +116,8 @@ fn settings(json: &mut Builder, webhook: &Webhook) {
         }
     }
     json.name("events").texts(ops.iter().map(|op| op.name()));
+    json.name("batch").flag(*batch).name("changes").flag(*changes);
+    json.name("remove_with_record").flag(*remove_with_record);
     json.name("signing").texts(signing.iter().map(|scheme| scheme.name()));
     json.name("headers").open(b'{');
     for (name, _) in headers {

@@ -20,18 +20,19 @@ function typeSelect(type) {
 
 function fieldRow(known, remove, isNested) {
   const isConfig = known?.source === "config";
-  const id = text("", known?.id, { required: true, maxlength: 256, readonly: isConfig, placeholder: "_widget_…" });
-  const label = text("", known?.label ?? "", { maxlength: 1024, readonly: isConfig });
+  const isKnown = isConfig || known?.source === "learned";
+  const id = text("", known?.id, { required: true, maxlength: 256, readonly: isKnown, placeholder: "_widget_…" });
+  const label = text("", known?.label ?? "", { maxlength: 1024, readonly: isKnown });
   const alias = text("", known?.alias ?? "", { maxlength: 256, readonly: isConfig && known.alias !== null });
   const type = typeSelect(known?.type);
-  type.disabled = isConfig;
+  type.disabled = isKnown;
   const items = isNested ? null : fieldList(known?.items ?? [], true);
   const showItems = () => items && (items.hidden = type.value !== "subform");
   type.addEventListener("change", showItems);
   showItems();
   const cells = h("div.cells",
     field("Field id", id), field("Label", label), field("Type", type), field("Alias", alias),
-    isConfig ? locked("Configuration") : remove);
+    isKnown ? locked(isConfig ? "Configuration" : "Platform") : remove);
   parts.set(cells, { known, id, label, type, alias, items });
   return [cells, items];
 }
@@ -43,7 +44,7 @@ const fieldList = (fields, isNested) => {
   return list;
 };
 
-// What would only repeat the configuration is left out.
+// What would only repeat the configuration or the platform is left out.
 function read(list, path) {
   const fields = [];
   for (const { known, id, label, type, alias, items } of rowsOf(list)) {
@@ -51,7 +52,12 @@ function read(list, path) {
     Object.entries({ id, label, type, alias }).forEach(([member, control]) => (control.name = `${at}.${member}`));
     const one = { id: id.value.trim(), alias: alias.value.trim() || null, type: type.value || null, label: label.value.trim() || null };
     if (one.type === "subform" && items) one.items = read(items, `${at}.items`);
-    if (known?.source !== "config" || one.alias !== known.alias || one.items?.length) fields.push(one);
+    const isOwn = !label.readOnly;
+    if (!isOwn) {
+      one.label = null;
+      if (!one.items?.length) one.type = null;
+    }
+    if (isOwn || one.alias !== known.alias || one.items?.length) fields.push(one);
   }
   return fields;
 }

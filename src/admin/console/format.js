@@ -1,6 +1,11 @@
 import { h } from "./dom.js";
 
-export const OPS = { data_create: "Created", data_update: "Updated", data_remove: "Deleted", data_recover: "Recovered" };
+export const OPS = { data_create: "Created", data_update: "Updated", data_remove: "Deleted", data_recover: "Recovered", form_update: "Form changed" };
+export const MORE = {
+  batch: "Changes of many records by one call",
+  changes: "What an update changed",
+  remove_with_record: "What a deleted record was",
+};
 export const opName = (op) => OPS[op] ?? (op === "data_test" ? "Connection test" : op);
 
 export const BADGES = {

@@ -6,7 +6,7 @@ import { OPS, number, pretty } from "./format.js";
 import { keepSection } from "./keep.js";
 import { button, code, confirm, empty, link, page, region, save, say, section, setHeading, table } from "./ui.js";
 
-const SOURCES = { config: "From the configuration", api: "Set here", both: "From the configuration and set here" };
+const SOURCES = { config: "From the configuration", api: "Set here", both: "From the configuration and set here", learned: "From the platform" };
 const COLUMNS = ["Field id|mid", "Alias|mid", "Label|wide", "Type", "JSON type", "Description|wide"];
 const FORMATS = [["json", "JSON", "json"], ["csv", "CSV", "csv"], ["markdown", "Markdown", "md"]];
 
@@ -73,7 +73,9 @@ function editor(at, { name, source, aliases_in_api: speaks, fields }, changed) {
   const { node: rows, fault, read } = aliasEditor(fields);
   const put = button("Save", async () => {
     const aliases_in_api = inApi.querySelector("input").checked;
-    const body = { name: input.value.trim() || null, aliases_in_api, fields: read() };
+    // What the platform says need not be said here: it may change.
+    const own = input.value.trim() !== (name ?? "") || source !== "learned";
+    const body = { name: own ? input.value.trim() || null : null, aliases_in_api, fields: read() };
     const answer = await node.sending(() => send("PUT", at, body));
     if (!answer) return;
     say("The form is saved.");

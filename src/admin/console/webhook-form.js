@@ -1,6 +1,7 @@
 import { get, path, post, send } from "./api.js";
 import { h } from "./dom.js";
 import { choice, field, form, group, rows, select, text } from "./fields.js";
+import { MORE } from "./format.js";
 import { button, copyButton, link, page, refresh, region } from "./ui.js";
 import { showSaved, testResult, webhookHref } from "./webhooks.js";
 
@@ -9,6 +10,9 @@ const DEFAULTS = {
   url: "",
   forms: "all",
   events: ["data_create"],
+  batch: false,
+  changes: false,
+  remove_with_record: false,
   signing: ["standard", "jodoo"],
   timeout: "2s",
   retry: ["1s", "5s", "30s", "2m", "10m"],
@@ -20,11 +24,18 @@ const DEFAULTS = {
 };
 
 const EVENTS = [
-  ["data_create", "When data is created", "Required. Not pushed when you batch import or batch create data."],
-  ["data_update", "When data is updated", "Optional. Not pushed when you batch update data."],
-  ["data_remove", "When data is deleted", "Optional. Not pushed when you batch delete data."],
-  ["data_recover", "When data is recovered", "Optional. Not pushed when you batch recover data."],
+  ["data_create", "When data is created", "Required."],
+  ["data_update", "When data is updated", "Optional."],
+  ["data_remove", "When data is deleted", "Optional."],
+  ["data_recover", "When data is recovered", "Optional."],
+  ["form_update", "When the form structure changes", "Optional. Seen when fields are listed through the API, or asked for by the gateway."],
 ];
+
+const HINTS = {
+  batch: "One push for each record, where it can be said which were changed. The platform itself pushes none.",
+  changes: "Compared with the record as the gateway saw it last, if it did.",
+  remove_with_record: "As the gateway saw it last, if it did.",
+};
 
 function fault({ name, value }) {
   if (name !== "url") return "";
@@ -152,6 +163,7 @@ function read(node, settings) {
     enabled: data.has("enabled"),
     forms: readForms(node, data),
     events: ["data_create", ...data.getAll("events")],
+    ...Object.fromEntries(Object.keys(MORE).map((name) => [name, data.has(name)])),
     signing: data.getAll("signing"),
     timeout: get("timeout"),
     retry: get("retry").split(",").map((delay) => delay.trim()).filter(Boolean),
@@ -197,6 +209,8 @@ function webhookForm(webhook, known) {
     secretField(webhook?.has_secret),
     group("events", "Push events", "Data is pushed only when an event occurs that you selected.",
       choices("events", EVENTS, settings.events)),
+    group("more", "Push also", "",
+      Object.entries(MORE).map(([name, label]) => choice(label, { name, checked: settings[name] }, HINTS[name]))),
     formsGroup(settings.forms, known),
     advanced(settings),
     h("div.actions.end", link(webhook ? webhookHref(webhook.id) : "#/webhooks", "Cancel", "button"), save));

@@ -1,7 +1,7 @@
 import { get, path, post, query, send } from "./api.js";
 import { h } from "./dom.js";
 import { select } from "./fields.js";
-import { ago, count, duration, number, opName } from "./format.js";
+import { MORE, ago, count, duration, number, opName } from "./format.js";
 import { keepSection } from "./keep.js";
 import { badge, button, chips, code, confirm, empty, facts, link, locked, page, refresh, region, say, section, table } from "./ui.js";
 
@@ -78,9 +78,11 @@ const secretOf = ({ has_secret: has, has_previous_secret: rotates }) =>
 function settingsOf(webhook) {
   const { settings } = webhook;
   const headers = Object.keys(settings.headers);
+  const more = Object.entries(MORE).filter(([name]) => settings[name]).map(([, label]) => label);
   return facts({
     "Server address": h("span.id", settings.url),
     "Push events": chips(settings.events.map(opName)),
+    "Pushed also": more.length && chips(more),
     Forms: settings.forms === "all" ? "All" : h("ul", settings.forms.map((form) => h("li", formLink(form)))),
     Secret: secretOf(webhook),
     Signatures: settings.signing.join(", "),
