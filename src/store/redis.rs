@@ -49,6 +49,10 @@ const ASKING: Duration = Duration::from_secs(10);
 /// Who has not heard of Redis for so long cannot tell which others have.
 const GAP: Duration = Duration::from_secs(4);
 
+/// So many polls in a row with more pushes of this gateway in Redis than here are no chance: Redis has
+/// lost in a crash that they came to their end.
+const SURPLUSES: u32 = 5;
+
 /// How long to wait after a failure: this, doubled each time, up to that.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -95,6 +99,8 @@ pub(super) struct Redis {
     contact: Option<(Duration, Duration)>,
     /// Whether to ask for all that Redis has of this gateway.
     audits: bool,
+    /// How often in a row Redis had more pushes of this gateway than this has.
+    surpluses: u32,
     /// A record that is missing, and since when: it may be about to be written.
     hole: Option<(u64, Duration)>,
 }
@@ -126,6 +132,7 @@ impl Redis {
             asks_until: Duration::ZERO,
             contact: None,
             audits: true,
+            surpluses: 0,
             hole: None,
         }
     }

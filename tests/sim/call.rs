@@ -6,6 +6,7 @@ use formhook::config::Config;
 use formhook::host::Host as _;
 use formhook::pipeline::Pipeline;
 use formhook::store::PushId;
+use std::time::Duration;
 
 /// A change of a record: `tail` of the path is `create` or `update`.
 pub struct Change<'a> {
@@ -18,12 +19,42 @@ pub struct Change<'a> {
 /// Has the change captured, and its pushes accepted.
 pub fn capture(config: &Config, host: &SimHost, pipeline: &mut Pipeline, change: &Change<'_>) {
     let Change { number, record, tail, filler } = change;
-    let path = format!("/api/v5/app/entry/data/{tail}");
-    let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
-    let limit = config.limits.max_body_bytes;
-    let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), host.uptime(), |_| None);
     let response =
         format!(r#"{{"data":{{"_id":"{record}","change":{number},"filler":"{filler}"}}}}"#);
+    answered(config, host, pipeline, &format!("data/{tail}"), host.uptime(), &response);
+}
+
+/// Has the fields of the form listed as they were when that was asked for.
+pub fn list_fields(
+    config: &Config,
+    host: &SimHost,
+    pipeline: &mut Pipeline,
+    began: Duration,
+    version: u64,
+) {
+    let response = format!(
+        r#"{{"widgets":[{{"name":"_widget_1","widgetName":"_widget_1","label":"v{version}","type":"text"}}]}}"#
+    );
+    answered(config, host, pipeline, "widget/list", began, &response);
+}
+
+/// The version of the form that a push tells of.
+pub fn version_in(body: &serde_json::Value) -> Option<u64> {
+    body["data"]["widgets"][0]["label"].as_str()?.strip_prefix('v')?.parse().ok()
+}
+
+fn answered(
+    config: &Config,
+    host: &SimHost,
+    pipeline: &mut Pipeline,
+    tail: &str,
+    began: Duration,
+    response: &str,
+) {
+    let path = format!("/api/v5/app/entry/{tail}");
+    let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
+    let limit = config.limits.max_body_bytes;
+    let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), began, |_| None);
     let request = r#"{"app_id":"a","entry_id":"e"}"#;
     if exchange.request().make_room(request.len()) {
         exchange.request().append(request.into());

@@ -2,7 +2,7 @@
 //! answers after it was given up, or does what it was told and nobody hears of it. What was stored
 //! comes to its end, and is counted once.
 
-use super::call::{Change, capture, change_in};
+use super::call::{Change, capture, change_in, list_fields, version_in};
 use super::host::{Crash, Process, Random, Sent, SimHost};
 use super::redis::SimRedis;
 use super::world::{Mood, react, webhook};
@@ -44,6 +44,7 @@ sums! {
         late_batches,
         refused,
         forgotten,
+        form_updates,
         virtual_millis,
     }
 }
@@ -86,6 +87,8 @@ impl Gateway {
 enum Event {
     /// Something comes back to an owner, with this body.
     Reply(u32, CalloutId, Reply, Vec<u8>),
+    /// The fields of the form are listed through a gateway's VM as they were at this time.
+    Listed(usize, usize, u64, Duration),
     /// A command gets to Redis; the answer goes to an owner, if it still waits.
     Command(Option<(u32, CalloutId)>, Sent),
 }
@@ -119,6 +122,10 @@ pub struct Fleet {
     /// Pushes that were not stored when their gateway was killed.
     excused: HashSet<Key>,
     abandoned: HashSet<Key>,
+    /// How often the form was changed.
+    form_version: u64,
+    /// The versions of the form that a webhook was told of, and by which push.
+    told: HashMap<Key, String>,
     /// Nothing but answers and deliveries happens.
     is_undisturbed: bool,
     /// Redis crashes, and loses what it was told last.
@@ -168,6 +175,8 @@ impl Fleet {
             accepted: HashMap::new(),
             excused: HashSet::new(),
             abandoned: HashSet::new(),
+            form_version: 0,
+            told: HashMap::new(),
             is_undisturbed,
             is_forgetful: false,
             seen: Seen::default(),
@@ -215,6 +224,9 @@ impl Fleet {
         for _ in 0..15 + self.dice.below(40) {
             for _ in 0..self.dice.below(6) {
                 self.api_call();
+            }
+            if self.dice.percent(30) {
+                self.ask_for_fields();
             }
             if self.is_forgetful {
                 self.crash_redis();
@@ -321,6 +333,18 @@ impl Fleet {
         }
     }
 
+    /// The form may be changed, and its fields are asked for. The answers come in any order.
+    fn ask_for_fields(&mut self) {
+        self.form_version += u64::from(self.dice.percent(50));
+        for _ in 0..1 + self.dice.below(3) {
+            let gateway = self.any_gateway();
+            let vm = 1 + self.dice.below(self.gateways[gateway].vms.len() as u64 - 1) as usize;
+            let began = Duration::from_millis(self.now);
+            let listed = Event::Listed(gateway, vm, self.form_version, began);
+            self.after(1 + self.dice.below(2_000), listed);
+        }
+    }
+
     /// Runs code in a VM; if it crashes, it is gone.
     fn with(&mut self, gateway: usize, vm: usize, run: impl FnOnce(&mut Owner)) {
         let Some(owner) = &mut self.gateways[gateway].vms[vm] else { return };
@@ -390,8 +414,17 @@ impl Fleet {
         let took = is_taken || (!self.is_undisturbed && self.dice.percent(20));
         if to != "chat" {
             let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
-            let change = body["data"]["change"].as_u64().unwrap();
             let id = &sent.headers["webhook-id"];
+            if let Some(version) = version_in(&body) {
+                // Redis may have lost that it was told of.
+                if !self.is_forgetful {
+                    let told = self.told.entry((version, to)).or_insert_with(|| id.clone());
+                    assert_eq!(told, id, "version {version} of the form was told of twice");
+                }
+                self.seen.form_updates += 1;
+                return self.after(after, Event::Reply(owner, sent.id, reply, Vec::new()));
+            }
+            let change = body["data"]["change"].as_u64().unwrap();
             let known = self.pushes.entry((change, to)).or_default();
             if known.id.is_empty() {
                 known.id.clone_from(id);
@@ -512,6 +545,15 @@ impl Fleet {
                     owner.pipeline.reply(&*owner.host, id, &reply);
                 });
             }
+            Some((_, Event::Listed(gateway, vm, version, began))) => {
+                let config = Rc::clone(&self.config);
+                if self.gateways[gateway].vms.len() > vm {
+                    self.with(gateway, vm, |owner| {
+                        list_fields(&config, &owner.host, &mut owner.pipeline, began, version);
+                        owner.pipeline.pump(&*owner.host);
+                    });
+                }
+            }
             Some((_, Event::Command(to, sent))) => {
                 let (status, body) = self.run_in_redis(&sent);
                 let taken_over = String::from_utf8_lossy(&sent.body).contains("\"reclaim\"");
@@ -600,6 +642,20 @@ impl Fleet {
                 "{key} has {pushes:?} that nobody sends; there are {gateways:?}"
             );
         }
+        for (_, form) in self.redis.hash("{sim}:forms") {
+            let form = String::from_utf8(form).unwrap();
+            let version = form.split("\"v").nth(1).unwrap().split('"').next().unwrap();
+            let version: u64 = version.parse().unwrap();
+            let is_first = form.starts_with("1 ");
+            for webhook in 0..WEBHOOKS {
+                let is_told = self.told.contains_key(&(version, format!("w{webhook}")));
+                assert!(
+                    is_told || is_first || !self.is_undisturbed,
+                    "w{webhook} was not told of version {version} of the form"
+                );
+                assert!(!(is_told && is_first), "the first sight of the form was told of");
+            }
+        }
         let mut cached: HashSet<Key> = HashSet::new();
         let mut counted = 0;
         for (id, value) in self.redis.hash("{sim}:failed") {
@@ -608,7 +664,7 @@ impl Fleet {
             let (member, webhook) = (lines.next().unwrap(), lines.next().unwrap());
             assert!(member.ends_with(&*String::from_utf8_lossy(&id)));
             counted += u32::from(webhook == COUNTED);
-            let change = change_in(lines.next().unwrap()).unwrap();
+            let Some(change) = change_in(lines.next().unwrap()) else { continue };
             let is_new = cached.insert((change, webhook.to_owned()));
             assert!(is_new, "a push is in the failed cache twice");
         }

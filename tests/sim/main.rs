@@ -121,8 +121,8 @@ fn no_stored_push_is_lost_whatever_gateways_and_redis_do() {
     println!("{seeds} seeds with Redis, {hours} virtual hours: {seen:?}");
     if seeds >= 100 {
         let Seen { delivered, failed, abandoned, crashes, kills, taken_over, .. } = seen;
-        let Seen { lost_answers, late_batches, refused, forgotten, .. } = seen;
-        for seen in [delivered, failed, abandoned, crashes, kills, taken_over] {
+        let Seen { lost_answers, late_batches, refused, forgotten, form_updates, .. } = seen;
+        for seen in [delivered, failed, abandoned, crashes, kills, taken_over, form_updates] {
             assert!(seen > 0, "the simulation is too tame");
         }
         for seen in [lost_answers, late_batches, refused, forgotten] {

@@ -647,7 +647,7 @@ pub fn webhook(number: u64, more: &str) -> String {
     format!(
         r#"{{"id":"w{number}","url":"https://w{number}.example/","secret":"s","timeout":"2s",
             "retry":["1s","5s","20s"],"max_in_flight":{MAX_IN_FLIGHT},{counting},
-            "events":["data_update","data_remove"]{more}}}"#
+            "events":["data_update","data_remove","form_update"]{more}}}"#
     )
 }
 

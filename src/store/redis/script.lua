@@ -281,6 +281,7 @@ function ops.poll(version, mark, forms, asks)
   local answer = {
     version = tonumber(call('GET', key('version'))) or 0, webhooks = {}, failed = {}, notices = {},
     failed_bytes = tonumber(call('GET', key('failed_bytes'))) or 0,
+    held = call('HLEN', key('waiting:' .. mine)),
   }
   -- What stumbles over a foreign value hides nothing else.
   local function part(look)

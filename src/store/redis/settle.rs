@@ -6,7 +6,7 @@ use super::super::{
     Additions, Adopted, Change, Event, Learned, Memory, NoticeKind, Place, Store as _, Totals,
 };
 use super::batch::{Batch, Learning, Order, Part, Step};
-use super::{ASKING, POLL_PAUSE, Redis};
+use super::{ASKING, POLL_PAUSE, Redis, SURPLUSES};
 use crate::form::{FormKey, Schema};
 use crate::host::{Host, UnixMillis, Version};
 use crate::json::{Document, Value};
@@ -195,6 +195,14 @@ impl Redis {
             {
                 near.changed(&text(id), "", "", vec![change]);
             }
+        }
+        let pending: u64 = near.survey(host).by_webhook.iter().map(|(_, pending, _)| pending).sum();
+        self.surpluses = match result.get("held").map_or(0, number) > pending {
+            true => self.surpluses.saturating_add(1),
+            false => 0,
+        };
+        if self.surpluses >= SURPLUSES {
+            (self.surpluses, self.audits) = (0, true);
         }
         if result.get("asks").is_some() {
             // Said before Redis heard it, so over before Redis says so.
