@@ -14,26 +14,39 @@ const DEFAULT_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How many records are asked for at once, per worker: the platform answers 30 in a second.
 const IN_FLIGHT: usize = 4;
 
+/// How it is asked about forms, and the platform as a target: questions for records are kept and
+/// repeated as pushes are.
 pub(super) fn platform_api(
     field: &Field<'_>,
     prefix: Option<&str>,
     env: Env<'_>,
-) -> Option<PlatformApi> {
+) -> Option<(PlatformApi, Webhook)> {
     let members = field.object(&["cluster", "authority", "key_env", "every"])?;
-    let required = |name| members.require(name, field).and_then(Field::name);
-    let (cluster, authority) = (required("cluster"), required("authority"));
+    let cluster = members.require("cluster", field).and_then(Field::name);
+    let authority = members.require("authority", field);
+    // With any cluster it has to be a host name.
+    let authority = authority.and_then(|authority| {
+        let name = authority.name()?;
+        if Target::parse(&format!("https://{name}/"), None).is_err() || name.contains(['/', '?']) {
+            authority.wrong("must be a host name, such as api.jodoo.com");
+            return None;
+        }
+        Some(name)
+    });
     let key = members.require("key_env", field).and_then(|variable| key(variable, env));
     let every = members.get("every").map(|every| every.duration(EVERY));
     if prefix.is_none() {
         field.fault("only a `platform` that is known can be asked; give that");
     }
-    Some(PlatformApi {
+    let api = PlatformApi {
         cluster: cluster?.into(),
         authority: authority?.into(),
         prefix: prefix?.into(),
         authorization: format!("Bearer {}", key?).into(),
         every: every.flatten().unwrap_or(DEFAULT_EVERY),
-    })
+    };
+    let target = target(&api)?;
+    Some((api, target))
 }
 
 fn key(variable: &Field<'_>, env: Env<'_>) -> Option<String> {
@@ -48,8 +61,7 @@ fn key(variable: &Field<'_>, env: Env<'_>) -> Option<String> {
     Some(key)
 }
 
-/// The platform as a target: questions for records are kept and repeated as pushes are.
-pub(super) fn target(api: &PlatformApi) -> Option<Webhook> {
+fn target(api: &PlatformApi) -> Option<Webhook> {
     let url = format!("https://{}{}/v5/app/entry/data/get", api.authority, api.prefix);
     Some(Webhook {
         // No webhook's id has a colon in it.

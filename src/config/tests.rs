@@ -3,6 +3,7 @@
 mod arbitrary;
 mod forms;
 mod operations;
+mod platform_api;
 mod store;
 mod webhooks;
 

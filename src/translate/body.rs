@@ -168,6 +168,25 @@ mod tests {
         Field { rows: Fields::new(rows).unwrap(), ..testing::field(id, Some(alias)) }
     }
 
+    /// A platform that has aliases of its own speaks of its fields by these.
+    #[test]
+    fn the_platforms_own_alias_goes_up_and_the_operators_comes_down() {
+        let learned = testing::field("_widget_1", Some("theirs"));
+        let fields = Fields::new(vec![field("_widget_1", "customer", Vec::new())]).unwrap();
+        let fields = fields.taught(vec![learned]);
+        let spoken = r#"{"customer":{"value":"Ada"}}"#;
+        let sent = r#"{"theirs":{"value":"Ada"}}"#;
+        let translate = |text: &str, direction| {
+            let text = format!(r#"{{"data":{text}}}"#);
+            let document = Document::parse(text.as_bytes()).unwrap();
+            let places = [("data", Place::Values)];
+            let new = translated(&document, &places, &fields, direction).unwrap();
+            String::from_utf8(new).unwrap()
+        };
+        assert_eq!(translate(spoken, Direction::Ids), format!(r#"{{"data":{sent}}}"#));
+        assert_eq!(translate(sent, Direction::Aliases), format!(r#"{{"data":{spoken}}}"#));
+    }
+
     /// The alias of one field may be that of a sub-form's own.
     fn fields() -> Fields {
         let rows = vec![field("_w3", "sku", vec![]), field("_w1", "amount", vec![])];

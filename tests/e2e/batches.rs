@@ -149,3 +149,30 @@ async fn a_platform_that_refuses_for_a_while_is_asked_again() {
     let created = |at: usize, name: &str| ("data_create".into(), ids[at].clone(), json!(name));
     assert_eq!(told(&receiver, 0), [created(0, "a"), created(1, "b")]);
 }
+
+#[tokio::test]
+async fn a_question_to_the_platform_outlasts_the_vm_that_asked() {
+    let platform = orders_platform().await;
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let config = with_platform(config(&receiver.url("/"), &other.url("/")));
+    let setup = Setup::new(platform.address(), &config).with_platform_key();
+    let gateway = setup.module("formhook-crash.wasm").start().await;
+    platform.limit_rate_of("/data/get");
+    let ids = two_more(&gateway, &platform).await;
+    wait::until("a refused call", async || {
+        let calls = platform.calls();
+        calls.iter().any(|call| call.path.ends_with("/data/get")).then_some(())
+    })
+    .await;
+    let crash = gateway.post(CREATE, platform.api_key()).header("x-formhook-crash", "request");
+    let _ = crash.json(&order("x")).send().await;
+    platform.limit_rate(false);
+    // The next call brings a new VM, which finds what the old one left.
+    wait::until("pushes of both records", async || {
+        gateway.call(CREATE, "no key", &order("x")).await;
+        (receiver.received().len() >= 2).then_some(())
+    })
+    .await;
+    let created = |at: usize, name: &str| ("data_create".into(), ids[at].clone(), json!(name));
+    assert_eq!(told(&receiver, 0), [created(0, "a"), created(1, "b")]);
+}
