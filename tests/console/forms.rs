@@ -98,3 +98,51 @@ async fn the_comparison_table_and_the_json_example_are_read_and_downloaded() {
     assert_eq!(example["data"]["entryId"], ORDERS);
     page.assert_quiet(&[]).await;
 }
+
+#[tokio::test]
+async fn a_form_that_the_platform_describes_gets_an_alias_and_goes_on_being_the_platforms() {
+    let receiver = Receiver::start().await;
+    let mut plugin = super::orders::plugin(&[json!({
+        "id": "crm", "url": receiver.url("/"), "events": ["form_update"],
+    })]);
+    plugin["forms"] = json!([]);
+    let console = Console::of(plugin, |setup| setup).await;
+    let list = async || {
+        let (key, body) = (console.platform.api_key(), json!({"app_id": APP, "entry_id": ORDERS}));
+        for path in ["/api/v5/app/entry/list", "/api/v5/app/entry/widget/list"] {
+            assert_eq!(console.gateway.call(path, key, &body).await.status(), 200);
+        }
+    };
+    list().await;
+    let page = &console.page;
+    wait::until("the form to be listed", async || {
+        console.visit("forms").await;
+        page.heard().await.ok()?.iter().any(|heard| heard.name == "Orders").then_some(())
+    })
+    .await;
+    page.see("From the platform").await;
+    page.click("link", "Orders").await;
+    page.find("heading", "Fields and aliases").await;
+    page.screenshot("learned-form").await;
+    let heard = page.heard().await.unwrap();
+    let alias = heard.iter().find(|heard| heard.role == "textbox" && heard.name == "Alias");
+    alias.unwrap().element.send_keys("customer").await.unwrap();
+    page.click("button", "Save").await;
+    page.see("The form is saved.").await;
+    // What the platform says of it is not set here, where it would stay.
+    let kept = console.shown_yaml().await;
+    assert_eq!(kept["forms"][0]["fields"], json!([{"id": CUSTOMER, "alias": "customer"}]));
+    assert_eq!(kept["forms"][0].get("name"), None);
+
+    let mut form = super::support::platform::Form::orders();
+    form.fields[0].label = "Buyer".into();
+    console.platform.set_form(form);
+    list().await;
+    let push = receiver.wait_for(1).await.remove(0).json();
+    assert_eq!((&push["op"], &push["data"]["name"]), (&json!("form_update"), &json!("Orders")));
+    let widget = &push["data"]["widgets"][0];
+    assert_eq!((&widget["name"], &widget["label"]), (&json!("customer"), &json!("Buyer")));
+    page.reload().await;
+    page.find("cell", "Buyer").await;
+    page.assert_quiet(&[]).await;
+}

@@ -209,7 +209,7 @@ function webhookForm(webhook, known) {
     secretField(webhook?.has_secret),
     group("events", "Push events", "Data is pushed only when an event occurs that you selected.",
       choices("events", EVENTS, settings.events)),
-    group("more", "Push also", "",
+    group("more", "Push also", "What the platform's own webhook does not have.",
       Object.entries(MORE).map(([name, label]) => choice(label, { name, checked: settings[name] }, HINTS[name]))),
     formsGroup(settings.forms, known),
     advanced(settings),
