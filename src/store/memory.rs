@@ -78,6 +78,8 @@ pub struct Memory {
     errors: u32,
     /// What nobody was told of yet.
     noticed: Vec<Event>,
+    /// It was said that not all forms can be learned.
+    told_that_full: bool,
     /// Everything was given up; what is accepted now is given up at once.
     has_left: bool,
 }
@@ -103,6 +105,7 @@ impl Memory {
             asks_itself: false,
             errors: 0,
             noticed: Vec::new(),
+            told_that_full: false,
             has_left: false,
         }
     }

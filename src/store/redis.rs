@@ -14,7 +14,7 @@
 //! | `failed`, `failed_index…`, `failed_count`, `failed_bytes` | the failed cache |
 //! | `webhook:<id>`, `webhooks`, `version`, `notices` | failures, disabled, and when people were told |
 //! | `additions`, `additions_mark` | what an admin set |
-//! | `forms`, `forms_index`, `forms_version` | what the platform says of forms: `<version> <time> <schema>` |
+//! | `forms`, `forms_index`, `forms_version`, `forms_bytes` | what the platform says of forms: `<version> <time> <schema>` |
 //! | `asker` | the gateway that asks the platform about forms |
 //! | `history`, `history:…`, `recorded` | streams: records, and what they are found by |
 //! | `session:<id>` | the last batch of a worker and its answer |

@@ -1,7 +1,7 @@
 //! Forms as the platform describes them: learned from what passes and from what is asked, and told of
 //! when they change.
 
-use super::support::gateway::{Gateway, PLATFORM_KEY_ENV};
+use super::support::gateway::{Gateway, PLATFORM_KEY_ENV, STORE_AUTH_ENV};
 use super::support::platform::{Field, Form, Kind};
 use super::support::receiver::{Received, Receiver};
 use super::support::store::{Fsync, RedisServer, Webdis};
@@ -167,6 +167,38 @@ async fn a_gateway_that_asks_learns_forms_by_itself_and_backs_off() {
     gateway.assert_vm_alive();
 }
 
+/// A form that is as large as any, and a field more in it.
+#[tokio::test]
+async fn a_form_of_two_thousand_fields_is_learned_by_a_gateway_and_by_redis() {
+    let redis = RedisServer::start(Fsync::EverySecond).await;
+    let webdis = Webdis::start(&redis).await;
+    let receiver = Receiver::start().await;
+    let memory = asking(&receiver.url("/"));
+    let mut shared = memory.clone();
+    shared["store"] = json!({"redis": {"cluster": "webdis", "auth_env": STORE_AUTH_ENV}});
+    for (round, config) in [memory, shared].iter().enumerate() {
+        let mut form = Form::orders();
+        for n in 0..2_000 {
+            let id = format!("_widget_16523450{n:05}");
+            form =
+                form.with(Field::new(&id, "A label of some length, as people write", Kind::Text));
+        }
+        let platform = Platform::start(vec![form.clone()]).await;
+        let setup = Setup::new(platform.address(), config).with_webdis(webdis.port());
+        let gateway = setup.with_platform_key().start().await;
+        wait::until("all fields to be known", async || {
+            (learned(&gateway).await["fields"].as_array()?.len() > 2_000).then_some(())
+        })
+        .await;
+        platform.set_form(form.with(Field::new("_widget_1700000000000", "New", Kind::Number)));
+        let push = receiver.wait_for(round + 1).await.remove(round).json();
+        let widgets = push["data"]["widgets"].as_array().unwrap();
+        assert_eq!(widgets.last().unwrap()["label"], "New");
+        assert!(widgets.len() > 2_000);
+        gateway.assert_vm_alive();
+    }
+}
+
 #[tokio::test]
 async fn a_key_of_the_platform_that_is_not_set_is_told_and_not_shown() {
     let platform = orders_platform().await;
@@ -186,7 +218,7 @@ async fn gateways_that_share_redis_tell_each_change_once_also_after_a_restart() 
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;
     let mut config = asking(&receiver.url("/"));
-    config["store"] = json!({"redis": {"cluster": "webdis", "auth_env": super::support::gateway::STORE_AUTH_ENV}});
+    config["store"] = json!({"redis": {"cluster": "webdis", "auth_env": STORE_AUTH_ENV}});
     let start = async || {
         let setup = Setup::new(platform.address(), &config).with_webdis(webdis.port());
         setup.with_platform_key().start().await

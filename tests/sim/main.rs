@@ -26,6 +26,7 @@ mod call;
 mod commands;
 mod fleet;
 mod host;
+mod learning;
 mod poller;
 mod redis;
 mod world;

@@ -28,15 +28,21 @@ impl Memory {
     ) {
         let now = host.now();
         let mut restructured = Vec::new();
+        let mut is_full = false;
         self.update_learned(host, |known| {
             restructured.clear();
             let mut is_new = false;
+            let mut bytes: usize = known.iter().map(|known| known.text.len()).sum();
             for (form, lesson) in lessons {
+                let has_place = known.len() < MAX_FORMS;
                 let place = known.iter_mut().find(|known| known.form == *form);
                 let before = place.as_ref().map(|known| known.schema()).unwrap_or_default();
                 let Some(after) = before.after(lesson) else { continue };
                 let text = after.encode();
-                if text.len() > MAX_SCHEMA_BYTES {
+                let old = place.as_ref().map_or(0, |known| known.text.len());
+                let sum = bytes.saturating_sub(old).saturating_add(text.len());
+                if text.len() > MAX_SCHEMA_BYTES || sum > MAX_BYTES || old == 0 && !has_place {
+                    is_full = true;
                     continue;
                 }
                 let mut learned =
@@ -51,13 +57,18 @@ impl Memory {
                     }
                     None => known.push(learned),
                 }
-                is_new = true;
+                (is_new, bytes) = (true, sum);
                 if after.differs_from(&before) {
                     restructured.push((form.clone(), after));
                 }
             }
             is_new
         });
+        if is_full && !std::mem::replace(&mut self.told_that_full, true) {
+            log::error!(
+                "there is no room to learn all forms: {MAX_FORMS}, {MAX_SCHEMA_BYTES} bytes each and {MAX_BYTES} in all"
+            );
+        }
         let events = restructured.into_iter();
         self.noticed.extend(events.map(|(form, schema)| Event::Restructured(form, schema)));
     }
@@ -76,10 +87,12 @@ impl Memory {
         self.update_learned(host, |known| {
             let mut is_new = false;
             for learned in new {
+                let has_place = known.len() < MAX_FORMS;
                 match known.iter_mut().find(|known| known.form == learned.form) {
                     Some(known) if known == learned => continue,
                     Some(known) if known.version > learned.version && !gone_back => continue,
                     Some(known) => *known = learned.clone(),
+                    None if !has_place => continue,
                     None => known.push(learned.clone()),
                 }
                 is_new = true;
@@ -89,7 +102,7 @@ impl Memory {
     }
 
     /// Changes what is known, atomically, and has all owners look at it; unless `change`, which may be
-    /// called several times, says that nothing is new, or there is no room for it.
+    /// called several times, says that nothing is new.
     fn update_learned(
         &mut self,
         host: &impl Host,
@@ -104,14 +117,6 @@ impl Memory {
             let mut known = decode(&before).unwrap_or_default();
             if !change(&mut known) {
                 return;
-            }
-            let bytes: usize = known.iter().map(|known| known.text.len()).sum();
-            if known.len() > MAX_FORMS || bytes > MAX_BYTES {
-                // What is not kept is seen for the first time again, which does no harm.
-                known.truncate(MAX_FORMS);
-                while known.iter().map(|known| known.text.len()).sum::<usize>() > MAX_BYTES {
-                    known.pop();
-                }
             }
             if host.save(&key, &encode(&known), expected) {
                 break;

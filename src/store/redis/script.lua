@@ -269,6 +269,9 @@ function ops.learn(form, seen, text, age)
   local version, at = string.match(known or '', '^(%d+) (%d+) ')
   if (tonumber(version) or 0) ~= seen then return {tonumber(version) or 0, known or ''} end
   if now - age <= (tonumber(at) or 0) or not known and call('HLEN', key('forms')) >= 500 then return 0 end
+  local more = #text - #(known or '')
+  if (tonumber(call('GET', key('forms_bytes'))) or 0) + more > 4194304 then return 0 end
+  call('INCRBY', key('forms_bytes'), more)
   version = call('INCR', key('forms_version'))
   call('HSET', key('forms'), form, version .. ' ' .. digits(now) .. ' ' .. text)
   call('ZADD', key('forms_index'), version, form)

@@ -38,6 +38,11 @@ impl Data {
                 self.set(key, value);
                 Reply::Done
             }
+            (b"SET", [key, value, px, millis]) if **px == *b"PX" => {
+                self.set(key, value);
+                self.expire(key, whole(millis)?);
+                Reply::Done
+            }
             (b"INCR", [key]) => self.add(key, 1)?,
             (b"INCRBY", [key, by]) => self.add(key, whole(by)?)?,
             (b"DECRBY", [key, by]) => self.add(key, -whole(by)?)?,

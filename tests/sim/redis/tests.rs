@@ -306,3 +306,58 @@ fn only_a_script_that_is_loaded_runs_and_nothing_else_does() {
         assert_eq!(bench.redis.http(method, path, b"", 0), (403, Vec::new()));
     }
 }
+
+#[test]
+fn what_is_learned_of_a_form_is_compared_with_what_is_known() {
+    let bench = Bench::new();
+    let learn = |seen: u64, text: &str, age: u64| json!([["learn", "a\ne", seen, text, age]]);
+    let result = |number, ops: &Value| bench.results("g1", number, ops)[0].take();
+    assert_eq!(result(1, &learn(0, "one", 5)), json!([1]));
+    bench.now.set(bench.now.get() + 100);
+    let known = format!("1 {} one", bench.now.get() - 100);
+    // Who has not seen it is told what it is.
+    assert_eq!(result(2, &learn(0, "two", 5)), json!([1, known]));
+    // What was asked for before it was known is old.
+    assert_eq!(result(3, &learn(1, "two", 100)), 0);
+    assert_eq!(result(4, &learn(1, "two", 99)), json!([2]));
+    let poll = |number, since: u64| result(number, &json!([["poll", 0, "", since, 0]]));
+    let known = format!("2 {} two", bench.now.get());
+    let answer = poll(5, 1);
+    assert_eq!(
+        (&answer["forms_version"], &answer["forms"]),
+        (&json!(2), &json!([["a\ne", known]]))
+    );
+    assert_eq!(poll(6, 2)["forms"], json!({}));
+    // Who knows more than Redis is told all that it has.
+    assert_eq!(poll(7, 9)["forms"], json!([["a\ne", known]]));
+    // 500 forms and 4 MiB.
+    let many: Vec<_> = (0..600).map(|n| json!(["learn", format!("a\n{n}"), 0, "x", 0])).collect();
+    bench.now.set(bench.now.get() + 1);
+    bench.answer("g1", 8, &json!(many));
+    assert_eq!(bench.fields("{ns}:forms").len(), 500);
+    let large = "x".repeat(512 * 1024);
+    bench.now.set(bench.now.get() + 1);
+    let many: Vec<_> =
+        (0..9).map(|n| json!(["learn", format!("a\n{n}"), n + 3, large, 0])).collect();
+    let results = bench.results("g1", 9, &json!(many));
+    let learned = results.as_array().unwrap().iter().filter(|result| result.is_array()).count();
+    assert_eq!(learned, 7);
+}
+
+#[test]
+fn one_gateway_asks_the_platform_until_it_is_silent() {
+    let bench = Bench::new();
+    let asks = |gateway: &str, number, lease: u64| {
+        let answer = bench.results(gateway, number, &json!([["poll", 0, "", 0, lease]]));
+        answer[0]["asks"] == 1
+    };
+    assert!(!asks("g1", 1, 0));
+    assert!(asks("g1", 2, LEASE));
+    assert!(!asks("g2", 1, LEASE));
+    bench.now.set(bench.now.get() + LEASE - 1);
+    assert!(asks("g1", 3, LEASE));
+    bench.now.set(bench.now.get() + LEASE - 1);
+    assert!(!asks("g2", 2, LEASE));
+    bench.now.set(bench.now.get() + 1);
+    assert!(asks("g2", 3, LEASE) && !asks("g1", 4, LEASE));
+}

@@ -1,0 +1,88 @@
+//! What the platform says of forms, as a gateway's memory takes it in.
+
+use super::host::{Process, SimHost};
+use formhook::form::{FormKey, Lesson, Widget};
+use formhook::store::{Bounds, Event, Store as _, Tiers};
+use std::time::Duration;
+
+const LARGEST: usize = 512 * 1024;
+const ALL: usize = 4 * 1024 * 1024;
+
+fn store() -> Tiers {
+    Tiers::new("formhook", None, Bounds { bytes: 1 << 20, history: 10 }, None)
+}
+
+fn form(number: usize) -> FormKey {
+    FormKey { app_id: "app".into(), entry_id: format!("form{number}").into() }
+}
+
+fn fields(label: &str) -> Lesson {
+    let widget = Widget {
+        name: "_widget_1".into(),
+        id: Some("_widget_1".into()),
+        label: Some(label.into()),
+        kind: Some("text".into()),
+        items: None,
+    };
+    Lesson::Widgets(vec![widget])
+}
+
+/// Has a store learn a label that was asked for so long ago; what it tells of then.
+fn learn(store: &mut Tiers, host: &SimHost, label: &str, age: u64) -> Vec<String> {
+    let began = Duration::from_millis(host.process.uptime.get() - age);
+    store.learn(host, vec![(form(1), fields(label))], began);
+    let events = store.noticed().into_iter();
+    let told = events.filter_map(|event| match event {
+        Event::Restructured(key, schema) => {
+            assert_eq!(key, form(1));
+            let widgets = schema.widgets.unwrap();
+            Some(widgets[0].label.as_deref().unwrap().to_owned())
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn an_answer_that_was_asked_for_before_the_last_change_was_seen_is_old() {
+    let host = SimHost::new(&Process::new(1));
+    let (mut one, mut other) = (store(), store());
+    host.process.advance(1_000);
+    assert_eq!(learn(&mut one, &host, "v1", 10), [""; 0]);
+    host.process.advance(1_000);
+    assert_eq!(learn(&mut other, &host, "v2", 10), ["v2"]);
+    assert_eq!(learn(&mut one, &host, "v2", 10), [""; 0]);
+    host.process.advance(100);
+    // Asked for before, and late.
+    assert_eq!(learn(&mut one, &host, "v1", 200), [""; 0]);
+    assert_eq!(learn(&mut one, &host, "v1", 50), ["v1"]);
+    // After the clock was set back, too.
+    host.process.clock.set(1_600_000_000_000);
+    host.process.advance(100);
+    assert_eq!(learn(&mut other, &host, "v3", 10), ["v3"]);
+}
+
+#[test]
+fn what_is_learned_has_its_bounds() {
+    let host = SimHost::new(&Process::new(1));
+    let mut store = store();
+    let lessons = |count, label: &str| (0..count).map(|n| (form(n), fields(label))).collect();
+    store.learn(&host, lessons(600, "label"), Duration::ZERO);
+    assert_eq!(store.learned(&host).len(), 500);
+    // What is too large leaves what was known.
+    host.process.advance(10);
+    store.learn(&host, lessons(1, &"x".repeat(LARGEST)), Duration::from_millis(5));
+    assert_eq!(store.learned(&host)[0].schema().widgets, Some(widgets("label")));
+    store.learn(&host, lessons(20, &"x".repeat(LARGEST - 200)), Duration::from_millis(5));
+    let large = |schema: formhook::form::Schema| schema.encode().len() > 1_000;
+    let learned = store.learned(&host);
+    let count = learned.iter().filter(|one| large(one.schema())).count();
+    assert_eq!((learned.len(), count), (500, (ALL - 500 * 100) / LARGEST));
+}
+
+fn widgets(label: &str) -> Vec<Widget> {
+    match fields(label) {
+        Lesson::Widgets(widgets) => widgets,
+        Lesson::Name(_) => Vec::new(),
+    }
+}
