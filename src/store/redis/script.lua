@@ -284,13 +284,13 @@ function ops.poll(version, mark, forms, asks)
   local answer = {
     version = tonumber(call('GET', key('version'))) or 0, webhooks = {}, failed = {}, notices = {},
     failed_bytes = tonumber(call('GET', key('failed_bytes'))) or 0,
-    held = call('HLEN', key('waiting:' .. mine)),
   }
   -- What stumbles over a foreign value hides nothing else.
   local function part(look)
     local is_done, problem = pcall(look)
     if not is_done then answer.error = said(problem) end
   end
+  part(function() answer.held = call('HLEN', key('waiting:' .. mine)) end)
   part(function()
     -- If it has gone back, what was known before is worth nothing.
     local since = version > answer.version and '-inf' or '(' .. digits(version)
