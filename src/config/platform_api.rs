@@ -2,9 +2,9 @@
 
 use super::Env;
 use super::read::Field;
-use crate::delivery::{FormFilter, Purpose, Schedule, Target, Webhook, WhileDisabled};
+use super::webhook::beside;
+use crate::delivery::{Purpose, Target, Webhook};
 use crate::platform::{PlatformApi, TIMEOUT};
-use crate::store::Counting;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -63,24 +63,12 @@ fn key(variable: &Field<'_>, env: Env<'_>) -> Option<String> {
 
 fn target(api: &PlatformApi) -> Option<Webhook> {
     let url = format!("https://{}{}/v5/app/entry/data/get", api.authority, api.prefix);
+    let target = Target::parse(&url, Some(&api.cluster)).ok()?;
     Some(Webhook {
-        // No webhook's id has a colon in it.
-        id: "platform:get".into(),
-        enabled: true,
-        target: Target::parse(&url, Some(&api.cluster)).ok()?,
-        secrets: Vec::new(),
-        signing: Vec::new(),
-        forms: FormFilter::All,
-        ops: Vec::new(),
-        batch: false,
-        changes: false,
-        remove_with_record: false,
         headers: vec![("authorization".into(), api.authorization.clone())],
         timeout: TIMEOUT,
-        retry: Schedule::default(),
         max_in_flight: IN_FLIGHT,
-        counting: Counting { limit: u32::MAX, total: false },
-        while_disabled: WhileDisabled::Park,
-        purpose: Purpose::Fetch,
+        // No webhook's id has a colon in it.
+        ..beside("platform:get".into(), target, Purpose::Fetch)
     })
 }

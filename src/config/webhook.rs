@@ -119,9 +119,26 @@ fn notify_target(position: usize, field: &Field<'_>) -> Option<Webhook> {
     let format = members
         .get("format")
         .and_then(|format| format.choice([("json", Format::Json), ("slack", Format::Slack)]));
+    // No webhook's id has a colon in it.
+    let webhook = beside(
+        format!("notify:{position}").into(),
+        target?,
+        Purpose::Notify(format.unwrap_or(Format::Json)),
+    );
     Some(Webhook {
-        // No webhook's id has a colon in it.
-        id: format!("notify:{position}").into(),
+        headers: members.get("headers").map(headers).unwrap_or_default(),
+        timeout: members
+            .get("timeout")
+            .and_then(|timeout| timeout.duration(TIMEOUT))
+            .unwrap_or(DEFAULT_TIMEOUT),
+        ..webhook
+    })
+}
+
+/// A target that is there for something else than pushes.
+pub(super) fn beside(id: Box<str>, target: Target, purpose: Purpose) -> Webhook {
+    Webhook {
+        id,
         enabled: true,
         secrets: Vec::new(),
         signing: Vec::new(),
@@ -130,18 +147,15 @@ fn notify_target(position: usize, field: &Field<'_>) -> Option<Webhook> {
         batch: false,
         changes: false,
         remove_with_record: false,
-        headers: members.get("headers").map(headers).unwrap_or_default(),
-        timeout: members
-            .get("timeout")
-            .and_then(|timeout| timeout.duration(TIMEOUT))
-            .unwrap_or(DEFAULT_TIMEOUT),
+        headers: Vec::new(),
+        timeout: DEFAULT_TIMEOUT,
         retry: Schedule::default(),
         max_in_flight: 1,
         counting: Counting { limit: u32::MAX, total: false },
         while_disabled: WhileDisabled::Park,
-        purpose: Purpose::Notify(format.unwrap_or(Format::Json)),
-        target: target?,
-    })
+        purpose,
+        target,
+    }
 }
 
 fn new_id(field: &Field<'_>, taken: &mut Vec<Box<str>>) -> Option<Box<str>> {

@@ -18,11 +18,15 @@ fn config(url: &str, other: &str) -> Value {
     config
 }
 
-fn with_platform(mut config: Value) -> Value {
+/// A gateway that may ask the platform, and both receivers.
+async fn asking(platform: &Platform, module: &str) -> (Gateway, Receiver, Receiver) {
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let mut config = config(&receiver.url("/"), &other.url("/"));
     config["platform_api"] = json!({
         "cluster": "form_platform", "authority": "api.jodoo.com", "key_env": PLATFORM_KEY_ENV,
     });
-    config
+    let setup = Setup::new(platform.address(), &config).with_platform_key();
+    (setup.module(module).start().await, receiver, other)
 }
 
 async fn call(gateway: &Gateway, platform: &Platform, path: &str, more: Value) -> Value {
@@ -59,9 +63,7 @@ fn told(receiver: &Receiver, from: usize) -> Vec<(String, Value, Value)> {
 #[tokio::test]
 async fn each_record_of_a_batch_is_pushed_as_the_platform_has_it() {
     let platform = orders_platform().await;
-    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
-    let config = with_platform(config(&receiver.url("/"), &other.url("/")));
-    let gateway = Setup::new(platform.address(), &config).with_platform_key().start().await;
+    let (gateway, receiver, other) = asking(&platform, "formhook.wasm").await;
     let ids = two_more(&gateway, &platform).await;
     receiver.wait_for(2).await;
     let created = |at: usize, name: &str| ("data_create".into(), ids[at].clone(), json!(name));
@@ -91,9 +93,7 @@ async fn each_record_of_a_batch_is_pushed_as_the_platform_has_it() {
 #[tokio::test]
 async fn where_counts_do_not_match_only_what_is_certain_is_pushed() {
     let platform = orders_platform().await;
-    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
-    let config = with_platform(config(&receiver.url("/"), &other.url("/")));
-    let gateway = Setup::new(platform.address(), &config).with_platform_key().start().await;
+    let (gateway, receiver, _other) = asking(&platform, "formhook.wasm").await;
     let ids = two_more(&gateway, &platform).await;
     receiver.wait_for(2).await;
     let unknown = json!("0".repeat(24));
@@ -133,9 +133,7 @@ async fn without_the_platforms_key_what_was_deleted_is_pushed_and_no_guess_is_ma
 #[tokio::test]
 async fn a_platform_that_refuses_for_a_while_is_asked_again() {
     let platform = orders_platform().await;
-    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
-    let config = with_platform(config(&receiver.url("/"), &other.url("/")));
-    let gateway = Setup::new(platform.address(), &config).with_platform_key().start().await;
+    let (gateway, receiver, _other) = asking(&platform, "formhook.wasm").await;
     platform.limit_rate_of("/data/get");
     let ids = two_more(&gateway, &platform).await;
     wait::until("a refused call", async || {
@@ -153,10 +151,7 @@ async fn a_platform_that_refuses_for_a_while_is_asked_again() {
 #[tokio::test]
 async fn a_question_to_the_platform_outlasts_the_vm_that_asked() {
     let platform = orders_platform().await;
-    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
-    let config = with_platform(config(&receiver.url("/"), &other.url("/")));
-    let setup = Setup::new(platform.address(), &config).with_platform_key();
-    let gateway = setup.module("formhook-crash.wasm").start().await;
+    let (gateway, receiver, _other) = asking(&platform, "formhook-crash.wasm").await;
     platform.limit_rate_of("/data/get");
     let ids = two_more(&gateway, &platform).await;
     wait::until("a refused call", async || {
