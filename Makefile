@@ -69,6 +69,10 @@ console: wasm ## The console in real Chromium, and the admin API against its des
 	    cargo test --quiet --test console -- --test-threads=3 && \
 	    cargo test --quiet --test api -- --nocapture
 
+.PHONY: bench
+bench: wasm ## What Formhook costs a gateway, beside no filter, mirroring and Lua, and whether the aims are met.
+	@ENVOY="$$(.ci/get-envoy)" && export ENVOY && cargo bench --quiet --profile sim --bench gateway
+
 .PHONY: bench-store
 bench-store: wasm ## What state in Redis costs, and how fast a million records are found in.
 	@store="$$(.ci/get-store)" && eval "$$store" && ENVOY="$$(.ci/get-envoy)" && export ENVOY && \

@@ -1,0 +1,42 @@
+//! What Formhook costs a gateway, beside what else a person would do: nothing, Envoy's own mirroring,
+//! and a Lua filter. All in one run and in turns, as the machine is shared; so ratios are what counts.
+//!
+//! `make bench` runs it. It prints tables and whether the aims are met, and writes `build/bench.json` and
+//! `build/bench.svg`. `ROUNDS` and `PUSHES` say how much.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+#[path = "../../tests/support/orders.rs"]
+mod orders;
+
+mod load;
+mod report;
+mod runs;
+mod servers;
+mod setups;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds by the clock that all processes share.
+pub fn clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
+}
+
+/// A number of the environment.
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    servers::serve_if_asked().await;
+    let begin = std::time::Instant::now();
+    let mut report = report::Report::default();
+    runs::cpu(&mut report).await;
+    runs::latency(&mut report).await;
+    runs::arrival(&mut report).await;
+    runs::isolation(&mut report).await;
+    runs::memory(&mut report).await;
+    report.finish(begin.elapsed());
+}

@@ -1,0 +1,225 @@
+//! The measurements.
+
+use super::load::{Call, WATCHED, as_many_as_go, at_rate};
+use super::number;
+use super::report::{Report, Row};
+use super::servers::Server;
+use super::setups::{Kind, formhook, start};
+use crate::support::gateway::Gateway;
+use crate::support::wait;
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// Fields of a record of about 1 KiB.
+const FIELDS: usize = 20;
+const BODY: usize = 1024;
+const LASTING: Duration = Duration::from_secs(3);
+
+pub fn median(values: &[f64]) -> f64 {
+    percentile(values, 50.0)
+}
+
+pub fn percentile(values: &[f64], percent: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * percent / 100.0).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Waits until a receiver has got so many pushes more.
+async fn wait_for(receiver: &Server, count: u64) {
+    wait::until("all pushes", async || (receiver.count().await >= count).then_some(())).await;
+}
+
+/// Processor time of the gateway for each call, of every kind in turns: B1 and B2.
+pub async fn cpu(report: &mut Report) {
+    let (rounds, calls) = (number("ROUNDS", 9), 3_000);
+    let platform = Server::start("platform", FIELDS);
+    let mut gateways = Vec::new();
+    for kind in Kind::ALL {
+        let receiver = Server::start("receiver", 0);
+        let gateway = start(kind, platform.port, receiver.port).await;
+        gateways.push((kind, gateway, receiver, Vec::new(), Vec::new()));
+    }
+    for round in 0..=rounds {
+        for turn in 0..gateways.len() {
+            let at = (turn + round) % gateways.len();
+            let (kind, gateway, receiver, cpu, rate) = &mut gateways[at];
+            let (before, count) = (gateway.cpu(), receiver.count().await);
+            let speed = as_many_as_go(gateway.address, kind.path(), BODY, calls).await;
+            if kind.pushes() {
+                wait_for(receiver, count + calls as u64).await;
+            }
+            // The first round warms up.
+            if round > 0 {
+                let used = gateway.cpu().saturating_sub(before);
+                cpu.push(used.as_secs_f64() * 1e6 / calls as f64);
+                rate.push(speed);
+            }
+        }
+    }
+    let of = |kind: Kind| &gateways.iter().find(|gateway| gateway.0 == kind).unwrap().3;
+    for (kind, _, _, cpu, rate) in &gateways {
+        report.row(Row { name: kind.name(), cpu, rate, base: of(Kind::Nothing) });
+    }
+    // Each round is a pair, as what else the machine does changes.
+    let ratio = |a: Kind, b: Kind| {
+        let pairs: Vec<f64> = of(a).iter().zip(of(b)).map(|(a, b)| a / b).collect();
+        median(&pairs)
+    };
+    report.aim(
+        "B1",
+        "CPU of a call that is not watched, of one without the filter",
+        ratio(Kind::NotWatched, Kind::Nothing),
+        1.05,
+    );
+    report.aim(
+        "B2",
+        "CPU of a call that is pushed, of one that Envoy mirrors",
+        ratio(Kind::Formhook, Kind::Mirror),
+        1.5,
+    );
+    report.note("Formhook, of the Lua filter", ratio(Kind::Formhook, Kind::Lua));
+    report.half_load = median(&gateways[3].4) / 2.0;
+}
+
+fn millis(calls: &[Call]) -> Vec<f64> {
+    calls.iter().map(|call| (call.ended - call.due) as f64 / 1e6).collect()
+}
+
+/// What a call takes at half of the load that the gateway can take: B3.
+pub async fn latency(report: &mut Report) {
+    let platform = Server::start("platform", FIELDS);
+    let receiver = Server::start("receiver", 0);
+    let without = start(Kind::Nothing, platform.port, receiver.port).await;
+    let with = start(Kind::Formhook, platform.port, receiver.port).await;
+    let rate = report.half_load as u64;
+    let mut ratios = Vec::new();
+    let mut shown = [Vec::new(), Vec::new()];
+    for round in 0..number("ROUNDS", 9) {
+        let mut p99 = [0.0; 2];
+        for turn in 0..2 {
+            let at = (turn + round) % 2;
+            let gateway = if at == 0 { &without } else { &with };
+            let took = millis(&at_rate(gateway.address, WATCHED, rate, LASTING).await);
+            p99[at] = percentile(&took, 99.0);
+            shown[at].push(p99[at]);
+        }
+        ratios.push(p99[1] / p99[0]);
+    }
+    report.aim(
+        "B3",
+        &format!("p99 of a call at {rate} calls/s, of one without the filter"),
+        median(&ratios),
+        1.05,
+    );
+    report.note("p99 without the filter, ms", median(&shown[0]));
+    report.note("p99 with Formhook pushing, ms", median(&shown[1]));
+}
+
+/// How long it is from an answer to the arrival of its push, in milliseconds.
+async fn arrivals(gateway: &Gateway, receiver: &Server, rate: u64) -> Vec<f64> {
+    receiver.times().await;
+    let count = receiver.count().await;
+    let calls = at_rate(gateway.address, WATCHED, rate, LASTING).await;
+    wait_for(receiver, count + calls.len() as u64).await;
+    let ended: HashMap<u64, u64> = calls.iter().map(|call| (call.number, call.ended)).collect();
+    let times = receiver.times().await;
+    let lag = |(number, at): &(u64, u64)| Some(at.saturating_sub(*ended.get(number)?) as f64 / 1e6);
+    times.iter().filter_map(lag).collect()
+}
+
+/// From the answer to the arrival: B4.
+pub async fn arrival(report: &mut Report) {
+    let platform = Server::start("platform", FIELDS);
+    let receiver = Server::start("receiver", 0);
+    let gateway = start(Kind::Formhook, platform.port, receiver.port).await;
+    arrivals(&gateway, &receiver, 200).await;
+    for rate in [100, 1_000, 5_000] {
+        let lags = arrivals(&gateway, &receiver, rate).await;
+        let (p50, p99) = (percentile(&lags, 50.0), percentile(&lags, 99.0));
+        report.note(&format!("answer to arrival at {rate} calls/s, p50 ms"), p50);
+        report.note(&format!("answer to arrival at {rate} calls/s, p99 ms"), p99);
+        if rate == 1_000 {
+            report.aim("B4", "answer to arrival at 1000 calls/s: p50, ms", p50, 2.0);
+            report.aim("B4", "answer to arrival at 1000 calls/s: p99, ms", p99, 10.0);
+        }
+    }
+}
+
+/// A target that takes connections and never answers.
+fn dead_port() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// What a dead target with 10,000 events behind it does to another: B6.
+pub async fn isolation(report: &mut Report) {
+    let platform = Server::start("platform", FIELDS);
+    let (alone, beside) = (Server::start("receiver", 0), Server::start("receiver", 0));
+    let (_dead, port) = dead_port();
+    let quiet = formhook(platform.port, &[alone.port]).await;
+    let troubled = formhook(platform.port, &[beside.port, port]).await;
+    for (gateway, receiver) in [(&quiet, &alone), (&troubled, &beside)] {
+        as_many_as_go(gateway.address, WATCHED, BODY, 10_000).await;
+        wait_for(receiver, 10_000).await;
+    }
+    let mut ratios = Vec::new();
+    for round in 0..number("ROUNDS", 9) {
+        let mut p99 = [0.0; 2];
+        for turn in 0..2 {
+            let at = (turn + round) % 2;
+            let (gateway, receiver) = if at == 0 { (&quiet, &alone) } else { (&troubled, &beside) };
+            p99[at] = percentile(&arrivals(gateway, receiver, 500).await, 99.0);
+        }
+        ratios.push(p99[1] / p99[0]);
+    }
+    report.aim(
+        "B6",
+        "p99 of arrival beside a dead target with 10,000 events behind, of the same without",
+        median(&ratios),
+        1.1,
+    );
+}
+
+/// Whether memory stays as it is, and what waiting pushes take: B5.
+pub async fn memory(report: &mut Report) {
+    let platform = Server::start("platform", FIELDS);
+    let receiver = Server::start("receiver", 0);
+    let gateway = start(Kind::Formhook, platform.port, receiver.port).await;
+    let pushes = number("PUSHES", 1_000_000);
+    let mib = |gateway: &Gateway| gateway.resident_bytes() as f64 / (1024.0 * 1024.0);
+    let mut resident = Vec::new();
+    for part in 1..=10 {
+        as_many_as_go(gateway.address, WATCHED, BODY, pushes / 10).await;
+        wait_for(&receiver, (part * (pushes / 10)) as u64).await;
+        receiver.times().await;
+        resident.push(mib(&gateway));
+    }
+    report.memory = resident.clone();
+    // The history is full after the first tenth.
+    report.aim(
+        "B5",
+        &format!("resident memory after {pushes} pushes, of that after a fifth"),
+        resident[9] / resident[1],
+        1.05,
+    );
+    let wasm =
+        std::fs::metadata(crate::support::gateway::root().join("build/formhook.wasm")).unwrap();
+    report.aim("B5", "size of the module, KiB", wasm.len() as f64 / 1024.0, 500.0);
+    for (fields, waiting) in [(4, 1_000), (20, 1_000), (20, 10_000), (200, 1_000), (2_000, 1_000)] {
+        let platform = Server::start("platform", fields);
+        let (_dead, port) = dead_port();
+        let gateway = formhook(platform.port, &[port]).await;
+        as_many_as_go(gateway.address, WATCHED, BODY, 100).await;
+        let before = mib(&gateway);
+        as_many_as_go(gateway.address, WATCHED, BODY, waiting).await;
+        let size = 200 + fields * 46;
+        report.note(
+            &format!("memory of {waiting} waiting pushes of {:.1} KiB, MiB", size as f64 / 1024.0),
+            mib(&gateway) - before,
+        );
+    }
+}
