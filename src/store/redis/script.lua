@@ -521,14 +521,18 @@ if session then
   local last = tonumber(known[1]) or 0
   if last == batch.number then return known[2] end
   if last > batch.number then return answer({error = 'late'}) end
-  -- Redis may have lost that a push was delivered, and its worker forgotten it: whoever speaks for
-  -- this gateway has to look for it.
-  if last == 0 or last < batch.number - 1 then call('HDEL', key('speakers'), mine) end
-  -- Redis has lost what it was told before.
-  if last < batch.number - 1 then return answer({error = 'forgotten'}) end
+  -- Redis has lost what it was told before, so perhaps that a push was delivered, which its worker has
+  -- forgotten: whoever speaks for this gateway has to look for it.
+  if last < batch.number - 1 then
+    call('HDEL', key('speakers'), mine)
+    return answer({error = 'forgotten'})
+  end
   -- The lease was over, and others have taken the pushes.
   if call('ZSCORE', key('dead'), mine) then return answer({error = 'reaped'}) end
   call('ZADD', key('gateways'), digits(now + batch.lease), mine)
+  -- The worker before may have been told so, and have crashed. Not earlier: after a first write Redis
+  -- refuses no other, however full it is.
+  if last == 0 then call('HDEL', key('speakers'), mine) end
 end
 
 local results = {}
