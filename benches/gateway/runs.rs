@@ -81,6 +81,10 @@ pub async fn cpu(report: &mut Report) {
         1.5,
     );
     report.note("Formhook, of the Lua filter", ratio(Kind::Formhook, Kind::Lua));
+    report.note(
+        "CPU of a push to a cluster, of one that Envoy mirrors",
+        ratio(Kind::Direct, Kind::Mirror),
+    );
     report.half_load = median(&gateways[3].4) / 2.0;
 }
 

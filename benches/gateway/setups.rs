@@ -14,22 +14,25 @@ pub enum Kind {
     Mirror,
     /// Formhook is there, and the call is not one that it watches.
     NotWatched,
-    /// Formhook pushes what was changed.
+    /// Formhook pushes what was changed, by the egress listener, to whatever URL.
     Formhook,
+    /// The same to a cluster that Envoy is configured with.
+    Direct,
     /// A Lua filter does.
     Lua,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] =
-        [Kind::Nothing, Kind::Mirror, Kind::NotWatched, Kind::Formhook, Kind::Lua];
+    pub const ALL: [Kind; 6] =
+        [Kind::Nothing, Kind::Mirror, Kind::NotWatched, Kind::Formhook, Kind::Direct, Kind::Lua];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Nothing => "no filter",
             Kind::Mirror => "request_mirror_policies",
             Kind::NotWatched => "Formhook, call not watched",
-            Kind::Formhook => "Formhook, pushing",
+            Kind::Formhook => "Formhook, pushing to a URL",
+            Kind::Direct => "Formhook, to a cluster",
             Kind::Lua => "Lua filter, pushing",
         }
     }
@@ -84,7 +87,11 @@ function envoy_on_response(handle)
 end"#;
 
 pub async fn start(kind: Kind, platform: u16, receiver: u16) -> Gateway {
-    let setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin(&[receiver]));
+    let mut plugin = plugin(&[receiver]);
+    if kind == Kind::Direct {
+        plugin["webhooks"][0]["cluster"] = json!("receiver");
+    }
+    let setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
     setup.edited(|setup| edit(setup, kind, receiver)).start().await
 }
 
@@ -100,7 +107,9 @@ fn edit(setup: &mut Setup, kind: Kind, receiver: u16) {
     }
     let filters = setup.http_filters().as_array_mut().unwrap();
     let at = filters.iter().position(|filter| filter["name"] == "envoy.filters.http.wasm").unwrap();
-    filters.remove(at);
+    if kind != Kind::Direct {
+        filters.remove(at);
+    }
     let mut cluster = setup.cluster("form_platform").clone();
     cluster["name"] = json!("receiver");
     cluster["load_assignment"]["cluster_name"] = json!("receiver");
