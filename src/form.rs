@@ -151,6 +151,11 @@ impl Forms {
         self.by_key.iter().map(|(key, form)| (key, form))
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// The form with this key.
     pub fn get(&self, key: &FormKey) -> Option<&Form> {
         self.by_key.get(self.find(key).ok()?).map(|(_, form)| form)

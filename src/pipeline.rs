@@ -7,14 +7,14 @@ mod batch;
 use crate::capture::{Budget, Captured, Change, Event, Miss, Op, Outcome};
 use crate::config::{Config, InForce};
 use crate::delivery::{Courier, Draft, commands};
-use crate::form::{FormKey, Forms, Schema};
+use crate::form::{FormKey, Forms, Lesson, Schema};
 use crate::history::Record;
 use crate::host::{CalloutId, Host, QueueId, Reply};
 use crate::json::{Document, Value};
 use crate::metrics::Metrics;
 use crate::payload::{form_update, payload};
 use crate::platform::{Poller, Step};
-use crate::store::{Asked, Bounds, Entry, PushId, Selection, Store, Tiers};
+use crate::store::{Asked, Bounds, Entry, MAX_LEARNED_FORMS, PushId, Selection, Store, Tiers};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -170,9 +170,9 @@ impl Pipeline {
     pub fn pump(&mut self, host: &impl Host) {
         self.poll(host);
         self.pump_courier(host);
-        let (restructured, fetched) =
+        let (restructured, (fetched, lost)) =
             (self.courier.take_restructured(), self.courier.take_fetched());
-        if restructured.is_empty() && fetched.is_empty() {
+        if restructured.is_empty() && fetched.is_empty() && lost.is_empty() {
             return;
         }
         self.take_additions(host);
@@ -181,6 +181,9 @@ impl Pipeline {
         }
         for fetched in fetched {
             self.fetched(host, fetched);
+        }
+        for question in lost {
+            self.lost(host, &question);
         }
         self.pump_courier(host);
     }
@@ -280,6 +283,15 @@ impl Pipeline {
         self.push(host, &About { op, form, record_id, origin }, trace, id, &body);
     }
 
+    /// Has the platform asked about a form that nobody has described.
+    fn be_curious(&mut self, host: &impl Host, form: &FormKey) {
+        let forms = &self.in_force.forms;
+        if self.poller.is_some() && forms.get(form).is_none() && forms.count() < MAX_LEARNED_FORMS {
+            let lesson = (form.clone(), Lesson::Seen);
+            self.courier.store().learn(host, vec![lesson], host.uptime());
+        }
+    }
+
     /// How the record was before, if a webhook wants to know that and it was seen.
     fn before(&mut self, host: &impl Host, event: &Event<'_>) -> Option<String> {
         let mut webhooks = self.in_force.webhooks.iter();
@@ -310,6 +322,7 @@ impl Pipeline {
     ) {
         let About { op, form, record_id, origin } = *about;
         self.metrics.event(host, op);
+        self.be_curious(host, form);
         let mut id = Some(id);
         let mut made = [None, None];
         let webhooks = Rc::clone(&self.in_force.webhooks);

@@ -17,7 +17,7 @@ mod webhook_state;
 
 pub use additions::Additions;
 pub use entry::{Entry, Failure, Progress, Push, State};
-pub use learned::Learned;
+pub use learned::{Learned, MAX_FORMS as MAX_LEARNED_FORMS};
 pub use memory::{Bounds, Memory};
 pub use notices::{Coalescer, NoticeKind};
 pub use push_id::PushId;

@@ -80,8 +80,8 @@ pub struct Courier<S> {
     wake_by: Option<Duration>,
     /// Forms whose structure has changed, as it is now.
     restructured: Vec<(FormKey, Schema)>,
-    /// What the platform said when it was asked for records.
-    fetched: Vec<Fetched>,
+    /// What the platform said when it was asked for records, and questions for which there was no room.
+    fetched: (Vec<Fetched>, Vec<Vec<u8>>),
     is_leaving: bool,
     has_left: bool,
 }
@@ -102,8 +102,6 @@ pub enum Refused {
     NoRecord,
     /// It was asked in vain.
     Failed,
-    /// There was no room to ask for it.
-    NoRoom,
 }
 
 /// A push that was sent and not answered yet.
@@ -144,7 +142,7 @@ impl<S: Store> Courier<S> {
             next_notices: None,
             wake_by: None,
             restructured: Vec::new(),
-            fetched: Vec::new(),
+            fetched: Default::default(),
             is_leaving: false,
             has_left: false,
         }
@@ -176,8 +174,9 @@ impl<S: Store> Courier<S> {
         std::mem::take(&mut self.restructured)
     }
 
-    /// What the platform said of records since this was last asked.
-    pub fn take_fetched(&mut self) -> Vec<Fetched> {
+    /// What the platform said of records since this was last asked, and the questions that were lost for
+    /// want of room.
+    pub fn take_fetched(&mut self) -> (Vec<Fetched>, Vec<Vec<u8>>) {
         std::mem::take(&mut self.fetched)
     }
 

@@ -28,6 +28,8 @@ pub struct Widget {
 /// What an answer of the platform teaches about a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lesson {
+    /// That there is such a form.
+    Seen,
     /// Its name.
     Name(Box<str>),
     /// Its fields.
@@ -121,6 +123,7 @@ impl Schema {
     /// What is known after a lesson; `None` if it taught nothing.
     pub fn after(&self, lesson: &Lesson) -> Option<Schema> {
         match (lesson, &self.widgets) {
+            (Lesson::Seen, _) => None,
             (Lesson::Name(name), _) => {
                 let name = Some(name.clone());
                 (self.name != name).then(|| Schema { name, widgets: self.widgets.clone() })

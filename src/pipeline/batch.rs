@@ -89,6 +89,14 @@ impl Pipeline {
         let _ = self.courier.store().finish(host, loaded);
     }
 
+    /// There was no room for a question to the platform.
+    pub(super) fn lost(&mut self, host: &impl Host, question: &[u8]) {
+        if let Some(job) = Job::decode(question) {
+            let id = if job.is_check() { None } else { job.batch.ids.first() };
+            self.missed_of(host, Miss::Overload, &job.batch, id.map_or("", |id| id));
+        }
+    }
+
     /// Pushes a record of a batch as the platform answered it. False if it is none.
     fn push_record(
         &mut self,

@@ -3,14 +3,16 @@
 //! Which of what it says is new is decided where it is kept, so that each difference is found once.
 
 use crate::codec::{Reader, Writer};
-use crate::form::{FormKey, Schema};
+use crate::form::{FormKey, Lesson, Schema};
 use crate::host::UnixMillis;
 
 /// The version of the binary form.
 const VERSION: u8 = 1;
 
-/// How many forms are learned, and all of them together in bytes.
-pub(super) const MAX_FORMS: usize = 500;
+/// How many forms are learned.
+pub const MAX_FORMS: usize = 500;
+
+/// All that is learned of forms, in bytes.
 pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A form as the platform described it last.
@@ -39,6 +41,16 @@ impl Learned {
         let version = version.parse().ok()?;
         Schema::decode(text)?;
         Some(Learned { form, version, at: UnixMillis(0), text: text.into() })
+    }
+
+    /// What was known of a form and what is after a lesson; `None` if that taught nothing.
+    pub(super) fn news(known: Option<&Learned>, lesson: &Lesson) -> Option<(Schema, Schema)> {
+        let before = known.map(Learned::schema).unwrap_or_default();
+        let after = match (before.after(lesson), lesson) {
+            (None, Lesson::Seen) if known.is_none() => before.clone(),
+            (after, _) => after?,
+        };
+        Some((before, after))
     }
 
     /// What is known; nothing if it cannot be read.

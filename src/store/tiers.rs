@@ -59,8 +59,8 @@ impl Tiers {
         };
         let known = self.near.learned(host);
         for (form, lesson) in lessons {
-            let schema = known.iter().find(|known| known.form == form).map(Learned::schema);
-            if schema.unwrap_or_default().after(&lesson).is_some() {
+            let known = known.iter().find(|known| known.form == form);
+            if Learned::news(known, &lesson).is_some() {
                 far.learn(Learning { form, lesson, began });
             }
         }

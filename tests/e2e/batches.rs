@@ -171,3 +171,26 @@ async fn a_question_to_the_platform_outlasts_the_vm_that_asked() {
     let created = |at: usize, name: &str| ("data_create".into(), ids[at].clone(), json!(name));
     assert_eq!(told(&receiver, 0), [created(0, "a"), created(1, "b")]);
 }
+
+#[tokio::test]
+async fn questions_for_which_there_is_no_room_are_told() {
+    let platform = orders_platform().await;
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let mut config = config(&receiver.url("/"), &other.url("/"));
+    config["platform_api"] = json!({
+        "cluster": "form_platform", "authority": "api.jodoo.com", "key_env": PLATFORM_KEY_ENV,
+    });
+    config["limits"] = json!({"memory_bytes": 1_048_576});
+    let gateway = Setup::new(platform.address(), &config).with_platform_key().start().await;
+    platform.limit_rate_of("/data/get");
+    let rows: Value = (0..100).map(|row| json!({CUSTOMER: {"value": row.to_string()}})).collect();
+    for _ in 0..20 {
+        call(&gateway, &platform, BATCH_CREATE, json!({"data_list": rows})).await;
+    }
+    wait::until("questions that are dropped", async || {
+        (gateway.metric(&misses("overload")).await > 0.0).then_some(())
+    })
+    .await;
+    gateway.wait_for_log(&["formhook.push {", "limits.memory_bytes is used up"]).await;
+    gateway.assert_vm_alive();
+}

@@ -200,6 +200,25 @@ async fn a_form_of_two_thousand_fields_is_learned_by_a_gateway_and_by_redis() {
 }
 
 #[tokio::test]
+async fn a_form_of_which_only_data_passes_is_asked_for() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = asking(&receiver.url("/"));
+    config.as_object_mut().unwrap().remove("forms");
+    let setup = Setup::new(platform.address(), &config).with_platform_key().workers(2);
+    let gateway = setup.start().await;
+    gateway.call(CREATE, platform.api_key(), &order("Ada")).await;
+    let push = receiver.wait_for(1).await.remove(0).json();
+    assert_eq!((&push["data"]["formName"], &push["data"][CUSTOMER]), (&Value::Null, &json!("Ada")));
+    wait::until("the form to be known", async || {
+        (learned(&gateway).await["fields"].as_array()?.len() > 5).then_some(())
+    })
+    .await;
+    gateway.call(CREATE, platform.api_key(), &order("Bob")).await;
+    assert_eq!(receiver.wait_for(2).await[1].json()["data"]["formName"], "Orders");
+}
+
+#[tokio::test]
 async fn a_key_of_the_platform_that_is_not_set_is_told_and_not_shown() {
     let platform = orders_platform().await;
     let config = asking("http://unused.invalid/");

@@ -83,6 +83,22 @@ fn what_is_learned_has_its_bounds() {
 fn widgets(label: &str) -> Vec<Widget> {
     match fields(label) {
         Lesson::Widgets(widgets) => widgets,
-        Lesson::Name(_) => Vec::new(),
+        Lesson::Seen | Lesson::Name(_) => Vec::new(),
     }
+}
+
+#[test]
+fn a_form_that_is_only_seen_is_known_and_its_fields_are_no_change() {
+    let host = SimHost::new(&Process::new(1));
+    let mut store = store();
+    store.learn(&host, vec![(form(1), Lesson::Seen)], Duration::ZERO);
+    let mark = store.learned_mark(&host);
+    store.learn(&host, vec![(form(1), Lesson::Seen)], Duration::ZERO);
+    assert_eq!((store.learned(&host).len(), store.learned_mark(&host)), (1, mark));
+    host.process.advance(10);
+    assert_eq!(learn(&mut store, &host, "v1", 1), [""; 0]);
+    host.process.advance(10);
+    assert_eq!(learn(&mut store, &host, "v2", 1), ["v2"]);
+    store.learn(&host, vec![(form(1), Lesson::Seen)], Duration::ZERO);
+    assert_eq!(store.learned(&host)[0].schema().widgets, Some(widgets("v2")));
 }

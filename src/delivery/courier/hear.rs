@@ -63,7 +63,7 @@ impl<S: Store> Courier<S> {
                 if let Some(lane) = self.lane_of(&attempt) {
                     lane.ended(attempt.job.record);
                 }
-                self.fetched.push(Fetched { loaded: attempt.loaded, answer: Err(refused) });
+                self.fetched.0.push(Fetched { loaded: attempt.loaded, answer: Err(refused) });
             }
             (Verdict::Failed(cause), Some(lane)) => {
                 self.failed(host, lane, attempt, &cause, answer, now);
@@ -89,7 +89,7 @@ impl<S: Store> Courier<S> {
         let Attempt { target, job, loaded, stamp, .. } = attempt;
         if target.purpose == Purpose::Fetch {
             let answer = Ok(host.reply_body(MAX_FETCHED_BYTES));
-            self.fetched.push(Fetched { loaded, answer });
+            self.fetched.0.push(Fetched { loaded, answer });
             return;
         }
         if target.purpose != Purpose::Push {
@@ -160,7 +160,7 @@ impl<S: Store> Courier<S> {
         });
         lane.ended(job.record);
         if target.purpose == Purpose::Fetch {
-            self.fetched.push(Fetched { loaded, answer: Err(Refused::Failed) });
+            self.fetched.0.push(Fetched { loaded, answer: Err(Refused::Failed) });
             return;
         }
         if target.purpose != Purpose::Push {

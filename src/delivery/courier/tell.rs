@@ -130,10 +130,11 @@ impl<S: Store> Courier<S> {
 
     pub(super) fn dropped(&mut self, host: &impl Host, entry: &Entry, cause: &str) {
         let push = &entry.push;
-        let is_known = self.targets.iter().find(|target| target.id == push.webhook);
-        if is_known.is_some_and(|target| target.purpose != Purpose::Push) {
-            log::error!("a notice or a question to the platform was dropped: {cause}");
-            return;
+        let target = self.targets.iter().find(|target| target.id == push.webhook);
+        match target.map(|target| target.purpose) {
+            Some(Purpose::Notify(_)) => return log::error!("a notice was dropped: {cause}"),
+            Some(Purpose::Fetch) => return self.fetched.1.push(push.body.clone()),
+            Some(Purpose::Push) | None => {}
         }
         log::error!("push {} to webhook {} was dropped: {cause}", push.id, push.webhook);
         self.metrics.push(host, &push.webhook, PushResult::Dropped);

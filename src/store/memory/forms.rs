@@ -36,8 +36,9 @@ impl Memory {
             for (form, lesson) in lessons {
                 let has_place = known.len() < MAX_FORMS;
                 let place = known.iter_mut().find(|known| known.form == *form);
-                let before = place.as_ref().map(|known| known.schema()).unwrap_or_default();
-                let Some(after) = before.after(lesson) else { continue };
+                let Some((before, after)) = Learned::news(place.as_deref(), lesson) else {
+                    continue;
+                };
                 let text = after.encode();
                 let old = place.as_ref().map_or(0, |known| known.text.len());
                 let sum = bytes.saturating_sub(old).saturating_add(text.len());

@@ -266,8 +266,7 @@ fn write_learning(
     now: Duration,
 ) -> Option<Part> {
     let known = learned.iter().find(|known| known.form == learning.form);
-    let before = known.map(Learned::schema).unwrap_or_default();
-    let after = before.after(&learning.lesson)?;
+    let (before, after) = Learned::news(known, &learning.lesson)?;
     let text = after.encode();
     if text.len() > MAX_SCHEMA_BYTES {
         return None;
