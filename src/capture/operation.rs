@@ -5,6 +5,7 @@
 use super::route::Template;
 use super::{Documents, Lookup, Miss, Op, Source, Sources};
 use crate::json::Kind;
+use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -197,10 +198,17 @@ impl Operations {
 
     /// The operation that a request with this method and `:path` calls.
     pub fn find(&self, method: &[u8], path: &[u8]) -> Option<Matched> {
+        self.find_by(path, &|| Some(method.to_vec()))
+    }
+
+    /// The same. Few paths are watched, so the method is only asked for if this one is.
+    pub fn find_by(&self, path: &[u8], method: &dyn Fn() -> Option<Vec<u8>>) -> Option<Matched> {
         let path = std::str::from_utf8(path).ok()?;
         let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let asked = OnceCell::new();
         let is_called = |route: &&Route| {
-            route.method.as_bytes() == method && route.template.matches(path, |_, _| {})
+            route.template.matches(path, |_, _| {})
+                && asked.get_or_init(method).as_deref() == Some(route.method.as_bytes())
         };
         let route = self.routes.iter().find(is_called)?;
         let decode = |value| percent_encoding::percent_decode_str(value).decode_utf8_lossy();

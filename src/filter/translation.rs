@@ -57,18 +57,14 @@ pub(super) struct Translation {
 
 impl Translation {
     /// The translation of a request that begins with these headers, if there is any.
-    pub(super) fn begin(
-        shared: &Rc<Shared>,
-        method: &[u8],
-        path: &[u8],
-        is_end: bool,
-    ) -> Option<Self> {
+    pub(super) fn begin(shared: &Rc<Shared>, path: &[u8], is_end: bool) -> Option<Self> {
         let prefix = shared.config.path_prefix.as_deref()?;
         if !shared.speaks_aliases() {
             return None;
         }
         let forms = shared.forms();
-        let endpoint = Endpoint::find(prefix, method, path)?;
+        let method = header(MapType::HttpRequestHeaders, ":method")?;
+        let endpoint = Endpoint::find(prefix, &method, path)?;
         if endpoint.form.as_ref().is_some_and(|form| speaking(&forms, form).is_none()) {
             return None;
         }

@@ -60,14 +60,13 @@ impl Watch {
         crash_if_asked();
         let config = &self.shared.config;
         let request = |name: &str| header(MapType::HttpRequestHeaders, name);
-        let (Some(method), Some(path)) = (request(":method"), request(":path")) else {
-            return Action::Continue;
-        };
+        let Some(path) = request(":path") else { return Action::Continue };
         let limit = config.limits.max_body_bytes;
-        self.exchange = config.operations.find(&method, &path).map(|matched| {
+        let matched = config.operations.find_by(&path, &|| request(":method"));
+        self.exchange = matched.map(|matched| {
             Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request)
         });
-        self.translation = Translation::begin(&self.shared, &method, &path, is_end);
+        self.translation = Translation::begin(&self.shared, &path, is_end);
         let is_read = self.exchange.is_some() || self.translation.is_some();
         if is_read && config.strip_accept_encoding {
             // A body that comes compressed could not be read.
