@@ -102,3 +102,28 @@ fn a_form_that_is_only_seen_is_known_and_its_fields_are_no_change() {
     store.learn(&host, vec![(form(1), Lesson::Seen)], Duration::ZERO);
     assert_eq!(store.learned(&host)[0].schema().widgets, Some(widgets("v2")));
 }
+
+#[test]
+fn a_record_is_kept_as_it_was_seen_last_and_among_its_own_kind() {
+    let host = SimHost::new(&Process::new(1));
+    let store = store();
+    let always = |_: &str| true;
+    for n in 0..10_000 {
+        let id = n.to_string();
+        assert_eq!(store.see(&host, &form(1), &id, Some(&id), always), None);
+        assert_eq!(store.see(&host, &form(1), &id, Some("new"), always), Some(id));
+    }
+    let keys = host.process.map.borrow().len();
+    assert!(keys <= 4096, "{keys} keys");
+    let is_own = |key: &String| key.starts_with("formhook/formhook/seen/");
+    assert!(host.process.map.borrow().keys().all(is_own), "another kind of value is overwritten");
+    // Another form's record with the same id is another record.
+    assert_eq!(store.see(&host, &form(2), "9999", Some("x"), always), None);
+    assert_eq!(store.see(&host, &form(1), "9998", Some("late"), |_| false), None);
+    assert_eq!(store.see(&host, &form(1), "9998", None, always), Some("new".into()));
+    assert_eq!(store.see(&host, &form(1), "9998", Some("again"), always), None);
+    // What is too large is not kept, and nor is what was before it.
+    let large = "x".repeat(17 * 1024);
+    assert_eq!(store.see(&host, &form(1), "9998", Some(&large), always), Some("again".into()));
+    assert_eq!(store.see(&host, &form(1), "9998", Some("small"), always), None);
+}

@@ -33,7 +33,7 @@ impl Memory {
         is_later: impl Fn(&str) -> bool,
     ) -> Option<String> {
         let name = format!("{}\n{id}", form.joined());
-        let key = format!("{}/v/{}", self.prefix, place(&name));
+        let key = format!("{}/seen/{}", self.prefix, place(&name));
         let new = record.filter(|record| record.len() <= MAX_BYTES).map(|record| {
             let mut new = Writer::new(VERSION);
             new.text(&name).text(record);
