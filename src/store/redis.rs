@@ -46,6 +46,9 @@ const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// A gateway that asks the platform about forms is the only one for so long.
 const ASKING: Duration = Duration::from_secs(10);
 
+/// With so many orders waiting nothing more is learned of forms: the platform will say it again.
+const MAX_ORDERS: usize = 2000;
+
 /// Who has not heard of Redis for so long cannot tell which others have.
 const GAP: Duration = Duration::from_secs(4);
 
@@ -166,7 +169,9 @@ impl Redis {
         let is_like =
             |known: &Order| matches!(known, Order::Learn(known) if known.is_like(&learning));
         self.orders.retain(|known| !is_like(known));
-        self.orders.push_back(Order::Learn(Box::new(learning)));
+        if self.orders.len() < MAX_ORDERS {
+            self.orders.push_back(Order::Learn(Box::new(learning)));
+        }
     }
 
     /// Whether this gateway is the one that asks the platform about forms.
