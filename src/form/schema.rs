@@ -141,6 +141,15 @@ impl Schema {
         }
     }
 
+    /// Whether what a lesson is about is known already.
+    pub fn knows(&self, lesson: &Lesson) -> bool {
+        match lesson {
+            Lesson::Seen => true,
+            Lesson::Name(_) => self.name.is_some(),
+            Lesson::Widgets(_) => self.widgets.is_some(),
+        }
+    }
+
     /// Whether the form's structure is another one than it was. What is seen for the first time is
     /// what later ones are compared with.
     pub fn differs_from(&self, before: &Schema) -> bool {

@@ -127,3 +127,20 @@ fn a_record_is_kept_as_it_was_seen_last_and_among_its_own_kind() {
     assert_eq!(store.see(&host, &form(1), "9998", Some(&large), always), Some("again".into()));
     assert_eq!(store.see(&host, &form(1), "9998", Some("small"), always), None);
 }
+
+/// Whoever is woken by the first sight may ask in the same millisecond.
+#[test]
+fn what_is_said_of_a_form_that_was_just_seen_is_not_old() {
+    let host = SimHost::new(&Process::new(1));
+    let mut store = store();
+    host.process.advance(10);
+    let now = Duration::from_millis(host.process.uptime.get());
+    store.learn(&host, vec![(form(1), Lesson::Seen)], now);
+    store.learn(&host, vec![(form(1), Lesson::Name("Orders".into()))], now);
+    store.learn(&host, vec![(form(1), fields("v1"))], now);
+    let schema = store.learned(&host)[0].schema();
+    assert_eq!((schema.name.as_deref(), schema.widgets), (Some("Orders"), Some(widgets("v1"))));
+    // What was known is not replaced by what was asked for before.
+    store.learn(&host, vec![(form(1), Lesson::Name("Old".into()))], now);
+    assert_eq!(store.learned(&host)[0].schema().name.as_deref(), Some("Orders"));
+}

@@ -51,7 +51,9 @@ impl Memory {
                 match place {
                     // It was said before what is known, and came later. A time to come was written
                     // before the clock was set back.
-                    Some(known) if began <= known.at && known.at <= now => continue,
+                    Some(known) if before.knows(lesson) && began <= known.at && known.at <= now => {
+                        continue;
+                    }
                     Some(known) => {
                         learned.version = known.version.saturating_add(1);
                         *known = learned;

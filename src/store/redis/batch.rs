@@ -273,7 +273,7 @@ fn write_learning(
     }
     let age = now.saturating_sub(learning.began);
     op(json, "learn").text(&learning.form.joined()).number(known.map_or(0, |known| known.version));
-    json.text(&text).number(millis(age)).close(b']');
+    json.text(&text).number(millis(age)).number(before.knows(&learning.lesson).into()).close(b']');
     Some(Part::Learn(learning, before, after))
 }
 

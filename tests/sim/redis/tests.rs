@@ -310,7 +310,9 @@ fn only_a_script_that_is_loaded_runs_and_nothing_else_does() {
 #[test]
 fn what_is_learned_of_a_form_is_compared_with_what_is_known() {
     let bench = Bench::new();
-    let learn = |seen: u64, text: &str, age: u64| json!([["learn", "a\ne", seen, text, age]]);
+    let learn = |seen: u64, text: &str, age: u64| {
+        json!([["learn", "a\ne", seen, text, age, u8::from(seen > 0)]])
+    };
     let result = |number, ops: &Value| bench.results("g1", number, ops)[0].take();
     assert_eq!(result(1, &learn(0, "one", 5)), json!([1]));
     bench.now.set(bench.now.get() + 100);
@@ -331,14 +333,15 @@ fn what_is_learned_of_a_form_is_compared_with_what_is_known() {
     // Who knows more than Redis is told all that it has.
     assert_eq!(poll(7, 9)["forms"], json!([["a\ne", known]]));
     // 500 forms and 4 MiB.
-    let many: Vec<_> = (0..600).map(|n| json!(["learn", format!("a\n{n}"), 0, "x", 0])).collect();
+    let many: Vec<_> =
+        (0..600).map(|n| json!(["learn", format!("a\n{n}"), 0, "x", 0, 0])).collect();
     bench.now.set(bench.now.get() + 1);
     bench.answer("g1", 8, &json!(many));
     assert_eq!(bench.fields("{ns}:forms").len(), 500);
     let large = "x".repeat(512 * 1024);
     bench.now.set(bench.now.get() + 1);
     let many: Vec<_> =
-        (0..9).map(|n| json!(["learn", format!("a\n{n}"), n + 3, large, 0])).collect();
+        (0..9).map(|n| json!(["learn", format!("a\n{n}"), n + 3, large, 0, 1])).collect();
     let results = bench.results("g1", 9, &json!(many));
     let learned = results.as_array().unwrap().iter().filter(|result| result.is_array()).count();
     assert_eq!(learned, 7);
