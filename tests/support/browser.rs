@@ -123,6 +123,27 @@ struct Driver(Child);
 impl Driver {
     /// Starts one, and says where it is. All that it and its browsers write is in this folder.
     async fn start(folder: &Path) -> (Self, String) {
+        loop {
+            let mut driver = Self::spawn(folder);
+            let begun = wait::until("ChromeDriver's port", async || {
+                let ended = driver.0.try_wait().unwrap();
+                let log = driver_log(folder);
+                match port(&log) {
+                    Some(port) => Some(Ok(port.to_owned())),
+                    None => ended.map(|status| Err((status, log))),
+                }
+            });
+            match begun.await {
+                Ok(port) => return (driver, format!("http://127.0.0.1:{port}")),
+                // It lets the kernel give a port of `::1`, and needs the same one of 127.0.0.1, where
+                // the servers of another test may have it.
+                Err((_, log)) if log.contains(PORT_TAKEN) => {}
+                Err((status, log)) => panic!("ChromeDriver ended, {status}:\n{log}"),
+            }
+        }
+    }
+
+    fn spawn(folder: &Path) -> Self {
         let log = std::fs::File::create(folder.join(DRIVER_LOG)).unwrap();
         let child = Command::new("chromedriver")
             .arg("--port=0")
@@ -136,15 +157,16 @@ impl Driver {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("no chromedriver, run .ci/get-browser: {error}"));
-        let driver = Driver(child);
-        let port = wait::until("ChromeDriver's port", async || {
-            let log = driver_log(folder);
-            let (_, rest) = log.split_once("started successfully on port ")?;
-            rest.split_once('.').map(|(port, _)| port.to_owned())
-        });
-        let address = format!("http://127.0.0.1:{}", port.await);
-        (driver, address)
+        Driver(child)
     }
+}
+
+const PORT_TAKEN: &str = "port not available. Exiting";
+
+/// Where a ChromeDriver listens, once its log says so.
+fn port(log: &str) -> Option<&str> {
+    let (_, rest) = log.split_once("started successfully on port ")?;
+    rest.split_once('.').map(|(port, _)| port)
 }
 
 const DRIVER_LOG: &str = "driver.log";
