@@ -151,13 +151,6 @@ fn whole(message: String) -> Vec<Fault> {
     vec![Fault { path: String::new(), message }]
 }
 
-/// What is said of a variable that Envoy's environment does not have.
-const NO_VARIABLE: &str = "this environment variable is not set; set it for Envoy and list it in the plugin's vm_config.environment_variables.host_env_keys";
-
-/// The same of one whose value goes into a header.
-const NO_GRAPHIC: &str =
-    "this environment variable cannot be used: it must have visible ASCII characters only";
-
 fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
     let members = field.object(&[
         "role",

@@ -16,7 +16,7 @@ mod target;
 mod verdict;
 mod webhook;
 
-pub use courier::{Courier, Draft, Fetched, Refused};
+pub use courier::{Courier, Draft, Fetched};
 pub use notice::{Format, Notice};
 pub use probe::{Probe, Probed};
 pub use request::RESERVED_HEADERS;

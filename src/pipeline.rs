@@ -76,7 +76,7 @@ impl Pipeline {
     /// webhooks and forms.
     pub fn take_additions(&mut self, host: &impl Host) {
         let store = self.courier.store();
-        let marks = [store.additions_mark(host), store.learned_mark(host)];
+        let marks = store.marks(host);
         if marks == self.marks {
             return;
         }
@@ -170,9 +170,10 @@ impl Pipeline {
     pub fn pump(&mut self, host: &impl Host) {
         self.poll(host);
         self.pump_courier(host);
-        let (restructured, (fetched, lost)) =
+        let (restructured, fetched) =
             (self.courier.take_restructured(), self.courier.take_fetched());
-        if restructured.is_empty() && fetched.is_empty() && lost.is_empty() {
+        let unasked = self.courier.take_unasked();
+        if restructured.is_empty() && fetched.is_empty() && unasked.is_empty() {
             return;
         }
         self.take_additions(host);
@@ -182,8 +183,8 @@ impl Pipeline {
         for fetched in fetched {
             self.fetched(host, fetched);
         }
-        for question in lost {
-            self.lost(host, &question);
+        for question in unasked {
+            self.unasked(host, &question);
         }
         self.pump_courier(host);
     }

@@ -1,10 +1,10 @@
 //! Calls: as many as go, or so many in a second.
 
-use super::servers::{DIGITS, MARK, NEXT, find, length};
+use super::servers::{DIGITS, MARK, find, length};
 use super::{clock, orders};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,14 +14,16 @@ use tokio::task::JoinSet;
 pub const WATCHED: &str = "/api/v5/app/entry/data/create";
 pub const UNWATCHED: &str = "/api/v5/app/entry/data/list";
 
+/// The number of the next call.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 /// Connections of a closed loop.
 const CLIENTS: usize = 16;
 
 /// A call that was answered, in nanoseconds of the same clock.
 pub struct Call {
     pub number: u64,
-    /// When it should have begun.
-    pub due: u64,
+    pub began: u64,
     pub ended: u64,
 }
 
@@ -75,13 +77,14 @@ impl Client {
         Client { stream, request, at, input: Vec::new() }
     }
 
-    async fn call(&mut self, due: u64) -> Call {
+    async fn call(&mut self) -> Call {
+        let began = clock();
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
         let digits = format!("{number:0DIGITS$}");
         self.request[self.at..self.at + DIGITS].copy_from_slice(digits.as_bytes());
         self.stream.write_all(&self.request).await.unwrap();
         read_answer(&mut self.stream, &mut self.input).await.unwrap();
-        Call { number, due, ended: clock() }
+        Call { number, began, ended: clock() }
     }
 }
 
@@ -103,7 +106,7 @@ pub async fn as_many_as_go(
                 left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
             };
             while take().is_ok() {
-                client.call(clock()).await;
+                client.call().await;
             }
         });
     }
@@ -111,8 +114,8 @@ pub async fn as_many_as_go(
     calls as f64 * 1e9 / (clock() - begin) as f64
 }
 
-/// Makes so many calls a second, whether the ones before are answered or not. What is late because
-/// the load is late counts as late.
+/// Makes so many calls a second, as long as there is a connection that is free. A call begins when it
+/// is sent: Tokio's timer has a grain of a millisecond, so what is late in that counts for nobody.
 pub async fn at_rate(
     gateway: SocketAddr,
     path: &'static str,
@@ -133,8 +136,7 @@ pub async fn at_rate(
                 if wait > 0 {
                     tokio::time::sleep(Duration::from_nanos(wait)).await;
                 }
-                // Tokio's timer has a grain of a millisecond: the call begins when it begins.
-                done.push(connection.call(clock().max(due)).await);
+                done.push(connection.call().await);
             }
             done
         });

@@ -10,6 +10,9 @@ mod support;
 #[path = "../../tests/support/orders.rs"]
 mod orders;
 
+#[path = "../figures.rs"]
+mod figures;
+
 mod load;
 mod report;
 mod runs;
@@ -21,11 +24,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Nanoseconds by the clock that all processes share.
 pub fn clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
-}
-
-/// A number of the environment.
-fn number(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
 }
 
 #[tokio::main(worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! What was measured: printed, as JSON, and as a picture.
 
-use super::runs::median;
+use super::figures::median;
 use crate::support::gateway::{envoy_version, root};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -42,8 +42,8 @@ impl Report {
             );
         }
         let pairs: Vec<f64> = row.cpu.iter().zip(row.base).map(|(a, b)| a / b).collect();
-        let ((low, high), ratio) = (bounds(row.cpu), median(&pairs));
-        let (cpu, rate) = (median(row.cpu), median(row.rate));
+        let ((low, high), ratio) = (bounds(row.cpu), median(pairs));
+        let (cpu, rate) = (median(row.cpu.to_vec()), median(row.rate.to_vec()));
         println!(
             "{:<28} {cpu:>6.1} µs {low:>6.1} to {high:>6.1} {ratio:>7.2} {rate:>9.0}",
             row.name

@@ -1,7 +1,7 @@
 //! The measurements.
 
+use super::figures::{median, number, percentile};
 use super::load::{Call, WATCHED, as_many_as_go, at_rate};
-use super::number;
 use super::report::{Report, Row};
 use super::servers::Server;
 use super::setups::{Kind, formhook, start};
@@ -15,17 +15,6 @@ use std::time::Duration;
 const FIELDS: usize = 20;
 const BODY: usize = 1024;
 const LASTING: Duration = Duration::from_secs(3);
-
-pub fn median(values: &[f64]) -> f64 {
-    percentile(values, 50.0)
-}
-
-pub fn percentile(values: &[f64], percent: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_unstable_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    values.get((last as f64 * percent / 100.0).round() as usize).copied().unwrap_or(f64::NAN)
-}
 
 /// Waits until a receiver has got so many pushes more.
 async fn wait_for(receiver: &Server, count: u64) {
@@ -66,7 +55,7 @@ pub async fn cpu(report: &mut Report) {
     // Each round is a pair, as what else the machine does changes.
     let ratio = |a: Kind, b: Kind| {
         let pairs: Vec<f64> = of(a).iter().zip(of(b)).map(|(a, b)| a / b).collect();
-        median(&pairs)
+        median(pairs)
     };
     report.aim(
         "B1",
@@ -85,11 +74,17 @@ pub async fn cpu(report: &mut Report) {
         "CPU of a push to a cluster, of one that Envoy mirrors",
         ratio(Kind::Direct, Kind::Mirror),
     );
-    report.half_load = median(&gateways[3].4) / 2.0;
+    report.half_load = median(gateways[3].4.clone()) / 2.0;
 }
 
+/// How long each call took, the shortest first.
 fn millis(calls: &[Call]) -> Vec<f64> {
-    calls.iter().map(|call| (call.ended - call.due) as f64 / 1e6).collect()
+    sorted(calls.iter().map(|call| (call.ended - call.began) as f64 / 1e6).collect())
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values
 }
 
 /// What a call takes at half of the load that the gateway can take: B3.
@@ -115,14 +110,15 @@ pub async fn latency(report: &mut Report) {
     report.aim(
         "B3",
         &format!("p99 of a call at {rate} calls/s, of one without the filter"),
-        median(&ratios),
+        median(ratios),
         1.05,
     );
-    report.note("p99 without the filter, ms", median(&shown[0]));
-    report.note("p99 with Formhook pushing, ms", median(&shown[1]));
+    let [without_filter, with_filter] = shown;
+    report.note("p99 without the filter, ms", median(without_filter));
+    report.note("p99 with Formhook pushing, ms", median(with_filter));
 }
 
-/// How long it is from an answer to the arrival of its push, in milliseconds.
+/// How long it is from an answer to the arrival of its push, in milliseconds, the shortest first.
 async fn arrivals(gateway: &Gateway, receiver: &Server, rate: u64) -> Vec<f64> {
     receiver.times().await;
     let count = receiver.count().await;
@@ -131,7 +127,7 @@ async fn arrivals(gateway: &Gateway, receiver: &Server, rate: u64) -> Vec<f64> {
     let ended: HashMap<u64, u64> = calls.iter().map(|call| (call.number, call.ended)).collect();
     let times = receiver.times().await;
     let lag = |(number, at): &(u64, u64)| Some(at.saturating_sub(*ended.get(number)?) as f64 / 1e6);
-    times.iter().filter_map(lag).collect()
+    sorted(times.iter().filter_map(lag).collect())
 }
 
 /// From the answer to the arrival: B4.
@@ -183,7 +179,7 @@ pub async fn isolation(report: &mut Report) {
     report.aim(
         "B6",
         "p99 of arrival beside a dead target with 10,000 events behind, of the same without",
-        median(&ratios),
+        median(ratios),
         1.1,
     );
 }

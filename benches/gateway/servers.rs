@@ -7,7 +7,7 @@
 use super::clock;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -173,6 +173,3 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
-
-/// The numbers that calls get.
-pub static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -1,6 +1,7 @@
 //! The same pushes with each store, in turns.
 
-use super::{Setup, config, info, median, number, percentile};
+use super::figures::{median, number, percentile};
+use super::{Setup, config, info};
 use crate::orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform};
 use crate::support::gateway::Gateway;
 use crate::support::platform::Platform;

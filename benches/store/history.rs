@@ -1,6 +1,7 @@
 //! Questions about a long history, as the admin asks them.
 
-use super::{Setup, config, info, number, percentile};
+use super::figures::{number, percentile};
+use super::{Setup, config, info};
 use crate::orders::platform;
 use crate::support::gateway::{Gateway, root};
 use crate::support::store::{Fsync, RedisServer, WEBDIS_AUTH, Webdis};

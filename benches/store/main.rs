@@ -9,17 +9,14 @@ mod support;
 #[path = "../../tests/support/orders.rs"]
 mod orders;
 
+#[path = "../figures.rs"]
+mod figures;
+
 mod delivery;
 mod history;
 
-use std::time::Duration;
 use support::gateway::{STORE_AUTH_ENV, Setup};
 use support::store::RedisServer;
-
-/// A number of the environment.
-fn number(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
-}
 
 /// The plugin's configuration that pushes to this port, with its state in Redis if there are settings
 /// for that.
@@ -32,16 +29,6 @@ fn config(target: u16, redis: Option<&serde_json::Value>) -> serde_json::Value {
         config["store"]["redis"]["auth_env"] = STORE_AUTH_ENV.into();
     }
     config
-}
-
-fn percentile(sorted: &[Duration], percent: f64) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    sorted[((last as f64) * percent / 100.0).round() as usize]
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// A number of `INFO`.

@@ -39,7 +39,7 @@ impl View {
                 "No filter with `role: watch` runs in this gateway under the same `root_id` and `vm_id`; give both filters the same.",
             )
         })?;
-        let marks = [store.additions_mark(host), store.learned_mark(host)];
+        let marks = store.marks(host);
         if let Some(known) = known
             && known.marks == marks
             && known.published == published

@@ -161,29 +161,23 @@ impl<'c> Documents<'c> {
         if !operation.success.holds(self)? {
             return Ok(Outcome::NoChange);
         }
-        let sources = &operation.sources;
-        if operation.change == Change::ListsForms {
-            return Ok(Outcome::Lessons(form::names(self.response()?)));
+        match operation.change {
+            Change::Record(op) => self.record(op),
+            Change::Batch(op) => self.batch(op),
+            Change::ListsFields => self.fields(),
+            Change::ListsForms => Ok(Outcome::Lessons(form::names(self.response()?))),
         }
-        let app_id = sources.app_id.find(self)?;
-        let entry_id = sources.entry_id.find(self)?;
-        let op = match operation.change {
-            Change::Record(op) => op,
-            Change::Batch(op) => {
-                let form =
-                    FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() };
-                return self.batch(op, form);
-            }
-            Change::ListsFields | Change::ListsForms => {
-                // Older versions of the API, and errors that come as successes, have no such list.
-                let Some(widgets) = form::widgets(self.response()?) else {
-                    return Ok(Outcome::NoChange);
-                };
-                let form =
-                    FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() };
-                return Ok(Outcome::Lessons(vec![(form, Lesson::Widgets(widgets))]));
-            }
-        };
+    }
+
+    /// What the call says of which form it is about: app and form.
+    fn form(&self) -> Result<[Option<Found<'_>>; 2], Miss> {
+        let sources = &self.call.operation.sources;
+        Ok([sources.app_id.find(self)?, sources.entry_id.find(self)?])
+    }
+
+    fn record(&self, op: Op) -> Result<Outcome<'_>, Miss> {
+        let sources = &self.call.operation.sources;
+        let form = self.form()?;
         let record = match op {
             Op::Remove => None,
             _ => {
@@ -200,7 +194,7 @@ impl<'c> Documents<'c> {
         let time = sources.time.find(self).unwrap_or_default();
         Ok(Outcome::Event(Event {
             op,
-            form: FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() },
+            form: key(form)?,
             record_id,
             record,
             actor: actor.and_then(self::actor),
@@ -208,8 +202,18 @@ impl<'c> Documents<'c> {
         }))
     }
 
-    fn batch(&self, op: Op, form: FormKey) -> Result<Outcome<'_>, Miss> {
+    fn fields(&self) -> Result<Outcome<'_>, Miss> {
+        let form = self.form()?;
+        // Older versions of the API, and errors that come as successes, have no such list.
+        let Some(widgets) = form::widgets(self.response()?) else {
+            return Ok(Outcome::NoChange);
+        };
+        Ok(Outcome::Lessons(vec![(key(form)?, Lesson::Widgets(widgets))]))
+    }
+
+    fn batch(&self, op: Op) -> Result<Outcome<'_>, Miss> {
         let sources = &self.call.operation.sources;
+        let form = key(self.form()?)?;
         let list = sources.record_id.find(self)?;
         let mut ids: Vec<Box<str>> = Vec::new();
         for id in list.iter().flat_map(Found::items).take(MAX_BATCH.saturating_add(1)) {
@@ -256,6 +260,10 @@ fn root<'d, 'c>(
         Ok(document) => Ok(document.root()),
         Err(miss) => Err(*miss),
     }
+}
+
+fn key([app_id, entry_id]: [Option<Found<'_>>; 2]) -> Result<FormKey, Miss> {
+    Ok(FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() })
 }
 
 fn text(found: Option<Found<'_>>) -> Result<Cow<'_, str>, Miss> {

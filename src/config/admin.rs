@@ -14,11 +14,7 @@ pub struct AdminConfig {
 pub(super) fn admin(field: &Field<'_>, env: Env<'_>) -> Option<AdminConfig> {
     let members = field.object(&["role", "token_env"])?;
     let variable = members.require("token_env", field)?;
-    let Some(value) = env(&variable.name()?) else {
-        variable.wrong(super::NO_VARIABLE);
-        return None;
-    };
-    match Token::parse(&value) {
+    match Token::parse(&variable.variable(env)?) {
         Ok(token) => Some(AdminConfig { token }),
         Err(error) => {
             variable.wrong(format_args!("this environment variable cannot be used: {error}"));

@@ -33,7 +33,7 @@ pub(super) fn platform_api(
         }
         Some(name)
     });
-    let key = members.require("key_env", field).and_then(|variable| key(variable, env));
+    let key = members.require("key_env", field).and_then(|variable| variable.header_variable(env));
     let every = members.get("every").map(|every| every.duration(EVERY));
     if prefix.is_none() {
         field.fault("only a `platform` that is known can be asked; give that");
@@ -47,18 +47,6 @@ pub(super) fn platform_api(
     };
     let target = target(&api)?;
     Some((api, target))
-}
-
-fn key(variable: &Field<'_>, env: Env<'_>) -> Option<String> {
-    let Some(key) = env(&variable.name()?) else {
-        variable.wrong(super::NO_VARIABLE);
-        return None;
-    };
-    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        variable.wrong(super::NO_GRAPHIC);
-        return None;
-    }
-    Some(key)
 }
 
 fn target(api: &PlatformApi) -> Option<Webhook> {

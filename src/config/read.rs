@@ -1,5 +1,6 @@
 //! Reading a configuration so that every fault is found at once, each with the path of its field.
 
+use super::Env;
 use crate::duration;
 use crate::json::{Decimal, Kind, Value};
 use std::cell::RefCell;
@@ -203,6 +204,29 @@ impl<'d> Field<'d> {
             return None;
         }
         Some(text)
+    }
+
+    /// The value of the environment variable with this name. No fault repeats it.
+    pub(super) fn variable(&self, env: Env<'_>) -> Option<String> {
+        let value = env(&self.name()?);
+        if value.is_none() {
+            self.wrong(
+                "this environment variable is not set; set it for Envoy and list it in the plugin's vm_config.environment_variables.host_env_keys",
+            );
+        }
+        value
+    }
+
+    /// The same of one that goes into a header.
+    pub(super) fn header_variable(&self, env: Env<'_>) -> Option<String> {
+        let value = self.variable(env)?;
+        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.wrong(
+                "this environment variable cannot be used: it must have visible ASCII characters only",
+            );
+            return None;
+        }
+        Some(value)
     }
 
     /// `true` or `false`.

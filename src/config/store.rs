@@ -86,14 +86,7 @@ fn namespace(field: &Field<'_>) -> Option<Box<str>> {
 }
 
 fn authorization(field: &Field<'_>, protocol: Protocol, env: Env<'_>) -> Option<Box<str>> {
-    let Some(value) = env(&field.name()?) else {
-        field.wrong(super::NO_VARIABLE);
-        return None;
-    };
-    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        field.wrong(super::NO_GRAPHIC);
-        return None;
-    }
+    let value = field.header_variable(env)?;
     if protocol == Protocol::Webdis && !(value.contains(':') && value.len() <= MAX_BASIC_AUTH) {
         field.wrong("this environment variable cannot be used: Webdis wants `user:password`, at most 53 bytes");
         return None;

@@ -207,12 +207,7 @@ fn secret(plain: Option<&Field<'_>>, variable: Option<&Field<'_>>, env: Env<'_>)
         return secret.map_err(|error| plain.fault(error)).ok();
     }
     let variable = variable?;
-    let name = variable.name()?;
-    let Some(value) = env(&name) else {
-        variable.wrong(super::NO_VARIABLE);
-        return None;
-    };
-    let secret = Secret::parse(&value);
+    let secret = Secret::parse(&variable.variable(env)?);
     secret
         .map_err(|error| {
             variable.wrong(format_args!("this environment variable cannot be used: {error}"));

@@ -20,6 +20,7 @@ use crate::form::{FormKey, Schema};
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host};
 use crate::metrics::Metrics;
+use crate::platform::Refusal;
 use crate::store::{Entry, Loaded, Place, Progress, Push, PushId, State, Store};
 use hashbrown::HashMap;
 use std::rc::Rc;
@@ -80,8 +81,10 @@ pub struct Courier<S> {
     wake_by: Option<Duration>,
     /// Forms whose structure has changed, as it is now.
     restructured: Vec<(FormKey, Schema)>,
-    /// What the platform said when it was asked for records, and questions for which there was no room.
-    fetched: (Vec<Fetched>, Vec<Vec<u8>>),
+    /// What the platform said when it was asked for records.
+    fetched: Vec<Fetched>,
+    /// Questions to it for which there was no room.
+    unasked: Vec<Vec<u8>>,
     is_leaving: bool,
     has_left: bool,
 }
@@ -92,16 +95,7 @@ pub struct Fetched {
     /// What was asked for.
     pub loaded: Loaded,
     /// The answer's body.
-    pub answer: Result<Vec<u8>, Refused>,
-}
-
-/// Why the platform did not tell of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// There is no such record.
-    NoRecord,
-    /// It was asked in vain.
-    Failed,
+    pub answer: Result<Vec<u8>, Refusal>,
 }
 
 /// A push that was sent and not answered yet.
@@ -142,7 +136,8 @@ impl<S: Store> Courier<S> {
             next_notices: None,
             wake_by: None,
             restructured: Vec::new(),
-            fetched: Default::default(),
+            fetched: Vec::new(),
+            unasked: Vec::new(),
             is_leaving: false,
             has_left: false,
         }
@@ -174,10 +169,14 @@ impl<S: Store> Courier<S> {
         std::mem::take(&mut self.restructured)
     }
 
-    /// What the platform said of records since this was last asked, and the questions that were lost for
-    /// want of room.
-    pub fn take_fetched(&mut self) -> (Vec<Fetched>, Vec<Vec<u8>>) {
+    /// What the platform said of records since this was last asked.
+    pub fn take_fetched(&mut self) -> Vec<Fetched> {
         std::mem::take(&mut self.fetched)
+    }
+
+    /// The questions to the platform that were lost for want of room since this was last asked.
+    pub fn take_unasked(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.unasked)
     }
 
     /// Has the platform asked once more: what was asked for is this now.

@@ -2,12 +2,12 @@
 
 use super::{Origin, Pipeline, Trace};
 use crate::capture::{Actor, Batch, Event, Miss, Op};
-use crate::delivery::{Draft, Fetched, Purpose, Refused, Webhook};
+use crate::delivery::{Draft, Fetched, Purpose, Webhook};
 use crate::form::FormKey;
 use crate::history::Record;
 use crate::host::{Host, UnixMillis};
 use crate::json::{Document, Kind};
-use crate::platform::{Job, Step};
+use crate::platform::{Job, Refusal, Step};
 use crate::store::{PushId, Store as _};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -74,7 +74,7 @@ impl Pipeline {
             let batch = job.batch.clone();
             let id = batch.ids.first().cloned().unwrap_or_default();
             match answer {
-                Err(Refused::NoRecord) | Ok(_) if job.is_check() => {
+                Err(Refusal::NoRecord) | Ok(_) if job.is_check() => {
                     let step = job.after(answer.is_ok());
                     if let Step::Ask(job) = &step {
                         return self.courier.ask_again(host, loaded, job.encode());
@@ -90,7 +90,7 @@ impl Pipeline {
     }
 
     /// There was no room for a question to the platform.
-    pub(super) fn lost(&mut self, host: &impl Host, question: &[u8]) {
+    pub(super) fn unasked(&mut self, host: &impl Host, question: &[u8]) {
         if let Some(job) = Job::decode(question) {
             let id = if job.is_check() { None } else { job.batch.ids.first() };
             self.missed_of(host, Miss::Overload, &job.batch, id.map_or("", |id| id));

@@ -79,6 +79,8 @@ pub(super) struct Redis {
     adopted: HashSet<Place>,
     /// What is to be told beside places.
     orders: VecDeque<Order>,
+    /// What the platform said of forms.
+    learnings: VecDeque<Learning>,
     /// Webhooks whose failures ended with a push that Redis need not know.
     resets: Vec<Box<str>>,
     /// What is under way, or to be sent again.
@@ -121,6 +123,7 @@ impl Redis {
             known: HashSet::new(),
             adopted: HashSet::new(),
             orders: VecDeque::new(),
+            learnings: VecDeque::new(),
             resets: Vec::new(),
             batch: None,
             sent: None,
@@ -166,11 +169,9 @@ impl Redis {
 
     /// The platform said this of a form.
     pub(super) fn learn(&mut self, learning: Learning) {
-        let is_like =
-            |known: &Order| matches!(known, Order::Learn(known) if known.is_like(&learning));
-        self.orders.retain(|known| !is_like(known));
-        if self.orders.len() < MAX_ORDERS {
-            self.orders.push_back(Order::Learn(Box::new(learning)));
+        self.learnings.retain(|known| !known.is_like(&learning));
+        if self.orders.len().saturating_add(self.learnings.len()) < MAX_ORDERS {
+            self.learnings.push_back(learning);
         }
     }
 
@@ -224,7 +225,8 @@ impl Redis {
         }
         let is_waiting = self.batch.is_some()
             || self.has_more
-            || !(self.marked.is_empty() && self.orders.is_empty() && self.resets.is_empty());
+            || !(self.marked.is_empty() && self.orders.is_empty() && self.resets.is_empty())
+            || !self.learnings.is_empty();
         Some(if is_waiting { self.paused_until } else { self.next_poll.max(self.paused_until) })
     }
 

@@ -44,9 +44,9 @@ impl Tiers {
         self.near.learned(host)
     }
 
-    /// Changes with each change of what is known of forms, and is cheap to read.
-    pub fn learned_mark(&self, host: &impl Host) -> u64 {
-        self.near.learned_mark(host)
+    /// Change with each change of the additions, and of what is known of forms; cheap to read.
+    pub fn marks(&self, host: &impl Host) -> [u64; 2] {
+        [self.near.additions_mark(host), self.near.learned_mark(host)]
     }
 
     /// Learns what the platform said of forms, when it was asked at `began` by uptime. Each difference

@@ -1,6 +1,6 @@
 //! Calls that change many records, for webhooks that ask for them.
 
-use super::support::gateway::{Gateway, PLATFORM_KEY_ENV};
+use super::support::gateway::Gateway;
 use super::support::receiver::Receiver;
 use super::support::wait;
 use super::*;
@@ -22,9 +22,7 @@ fn config(url: &str, other: &str) -> Value {
 async fn asking(platform: &Platform, module: &str) -> (Gateway, Receiver, Receiver) {
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
     let mut config = config(&receiver.url("/"), &other.url("/"));
-    config["platform_api"] = json!({
-        "cluster": "form_platform", "authority": "api.jodoo.com", "key_env": PLATFORM_KEY_ENV,
-    });
+    config["platform_api"] = platform_api();
     let setup = Setup::new(platform.address(), &config).with_platform_key();
     (setup.module(module).start().await, receiver, other)
 }
@@ -43,6 +41,18 @@ async fn two_more(gateway: &Gateway, platform: &Platform) -> Vec<Value> {
     let rows = json!([{CUSTOMER: {"value": "a"}}, {CUSTOMER: {"value": "b"}}]);
     let answer = call(gateway, platform, BATCH_CREATE, json!({"data_list": rows})).await;
     answer["success_ids"].as_array().unwrap().clone()
+}
+
+/// The same, while the platform refuses to tell of them, and was asked to.
+async fn two_refused(gateway: &Gateway, platform: &Platform) -> Vec<Value> {
+    platform.limit_rate_of("/data/get");
+    let ids = two_more(gateway, platform).await;
+    wait::until("a refused call", async || {
+        let calls = platform.calls();
+        calls.iter().any(|call| call.path.ends_with("/data/get")).then_some(())
+    })
+    .await;
+    ids
 }
 
 /// What a receiver got: op, id and customer of each push, in the order of ids.
@@ -134,13 +144,7 @@ async fn without_the_platforms_key_what_was_deleted_is_pushed_and_no_guess_is_ma
 async fn a_platform_that_refuses_for_a_while_is_asked_again() {
     let platform = orders_platform().await;
     let (gateway, receiver, _other) = asking(&platform, "formhook.wasm").await;
-    platform.limit_rate_of("/data/get");
-    let ids = two_more(&gateway, &platform).await;
-    wait::until("a refused call", async || {
-        let calls = platform.calls();
-        calls.iter().any(|call| call.path.ends_with("/data/get")).then_some(())
-    })
-    .await;
+    let ids = two_refused(&gateway, &platform).await;
     assert!(receiver.received().is_empty());
     platform.limit_rate(false);
     receiver.wait_for(2).await;
@@ -152,13 +156,7 @@ async fn a_platform_that_refuses_for_a_while_is_asked_again() {
 async fn a_question_to_the_platform_outlasts_the_vm_that_asked() {
     let platform = orders_platform().await;
     let (gateway, receiver, _other) = asking(&platform, "formhook-crash.wasm").await;
-    platform.limit_rate_of("/data/get");
-    let ids = two_more(&gateway, &platform).await;
-    wait::until("a refused call", async || {
-        let calls = platform.calls();
-        calls.iter().any(|call| call.path.ends_with("/data/get")).then_some(())
-    })
-    .await;
+    let ids = two_refused(&gateway, &platform).await;
     let crash = gateway.post(CREATE, platform.api_key()).header("x-formhook-crash", "request");
     let _ = crash.json(&order("x")).send().await;
     platform.limit_rate(false);
@@ -177,9 +175,7 @@ async fn questions_for_which_there_is_no_room_are_told() {
     let platform = orders_platform().await;
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
     let mut config = config(&receiver.url("/"), &other.url("/"));
-    config["platform_api"] = json!({
-        "cluster": "form_platform", "authority": "api.jodoo.com", "key_env": PLATFORM_KEY_ENV,
-    });
+    config["platform_api"] = platform_api();
     config["limits"] = json!({"memory_bytes": 1_048_576});
     let gateway = Setup::new(platform.address(), &config).with_platform_key().start().await;
     platform.limit_rate_of("/data/get");

@@ -1,7 +1,7 @@
 //! Forms as the platform describes them: learned from what passes and from what is asked, and told of
 //! when they change.
 
-use super::support::gateway::{Gateway, PLATFORM_KEY_ENV, STORE_AUTH_ENV};
+use super::support::gateway::{Gateway, STORE_AUTH_ENV};
 use super::support::platform::{Field, Form, Kind};
 use super::support::receiver::{Received, Receiver};
 use super::support::store::{Fsync, RedisServer, Webdis};
@@ -26,10 +26,8 @@ fn listening(url: &str) -> Value {
 /// The same, with a gateway that asks the platform by itself.
 fn asking(url: &str) -> Value {
     let mut config = listening(url);
-    config["platform_api"] = json!({
-        "cluster": "form_platform", "authority": "api.jodoo.com",
-        "key_env": PLATFORM_KEY_ENV, "every": "1s",
-    });
+    config["platform_api"] = platform_api();
+    config["platform_api"]["every"] = json!("1s");
     config
 }
 

@@ -26,7 +26,7 @@ mod targets;
 
 pub use orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform as orders_platform};
 use serde_json::{Value, json};
-use support::gateway::{SECRET_ENV, Setup};
+use support::gateway::{PLATFORM_KEY_ENV, SECRET_ENV, Setup};
 use support::platform::Platform;
 
 pub const ITEMS: &str = "_widget_1528854613291";
@@ -62,6 +62,11 @@ pub fn webhook(id: &str, url: &str) -> Value {
         "events": ["data_update", "data_remove", "data_recover"],
         "retry": ["10ms", "20ms", "40ms"],
     })
+}
+
+/// How the plugin may ask the platform, with [`Setup::with_platform_key`].
+pub fn platform_api() -> Value {
+    json!({"cluster": "form_platform", "authority": "api.jodoo.com", "key_env": PLATFORM_KEY_ENV})
 }
 
 /// A gateway before the platform that pushes to this URL.

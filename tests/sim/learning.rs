@@ -92,9 +92,9 @@ fn a_form_that_is_only_seen_is_known_and_its_fields_are_no_change() {
     let host = SimHost::new(&Process::new(1));
     let mut store = store();
     store.learn(&host, vec![(form(1), Lesson::Seen)], Duration::ZERO);
-    let mark = store.learned_mark(&host);
+    let marks = store.marks(&host);
     store.learn(&host, vec![(form(1), Lesson::Seen)], Duration::ZERO);
-    assert_eq!((store.learned(&host).len(), store.learned_mark(&host)), (1, mark));
+    assert_eq!((store.learned(&host).len(), store.marks(&host)), (1, marks));
     host.process.advance(10);
     assert_eq!(learn(&mut store, &host, "v1", 1), [""; 0]);
     host.process.advance(10);

@@ -4,7 +4,7 @@ use super::super::Purpose;
 use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
 use super::super::verdict::{Cause, Verdict, judge};
-use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, Refused};
+use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
@@ -16,10 +16,6 @@ use std::time::Duration;
 
 /// The largest record that is read.
 const MAX_FETCHED_BYTES: usize = 4 * 1024 * 1024;
-
-fn refusal(status: u16, answer: Option<&Answer>) -> Refusal {
-    Refusal::of(status, answer.map_or(&[], |answer| &answer.excerpt))
-}
 
 impl<S: Store> Courier<S> {
     /// Hears what came back for a callout.
@@ -37,6 +33,13 @@ impl<S: Store> Courier<S> {
         let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
         let answer = verdict.answer(reply);
         let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
+        // Only the platform says of an answer that asking again is of no use.
+        let refusal = match (target.purpose, &verdict, answer) {
+            (Purpose::Fetch, Verdict::Failed(_), Some(answer)) => {
+                Refusal::of(answer.status, &answer.excerpt)
+            }
+            _ => Refusal::NotNow,
+        };
         if !is_own_side {
             self.metrics.duration(host, &target.id, elapsed);
         }
@@ -52,18 +55,11 @@ impl<S: Store> Courier<S> {
             (Verdict::Failed(cause), Some(lane)) if is_own_side => {
                 self.postpone(lane, attempt.job, &cause, now);
             }
-            (Verdict::Failed(Cause::Status(status)), _)
-                if target.purpose == Purpose::Fetch
-                    && refusal(status, answer) != Refusal::NotNow =>
-            {
-                let refused = match refusal(status, answer) {
-                    Refusal::NoRecord => Refused::NoRecord,
-                    _ => Refused::Failed,
-                };
+            (Verdict::Failed(_), Some(_)) if refusal != Refusal::NotNow => {
                 if let Some(lane) = self.lane_of(&attempt) {
                     lane.ended(attempt.job.record);
                 }
-                self.fetched.0.push(Fetched { loaded: attempt.loaded, answer: Err(refused) });
+                self.fetched.push(Fetched { loaded: attempt.loaded, answer: Err(refusal) });
             }
             (Verdict::Failed(cause), Some(lane)) => {
                 self.failed(host, lane, attempt, &cause, answer, now);
@@ -87,14 +83,16 @@ impl<S: Store> Courier<S> {
             lane.ended(attempt.job.record);
         }
         let Attempt { target, job, loaded, stamp, .. } = attempt;
-        if target.purpose == Purpose::Fetch {
-            let answer = Ok(host.reply_body(MAX_FETCHED_BYTES));
-            self.fetched.0.push(Fetched { loaded, answer });
-            return;
-        }
-        if target.purpose != Purpose::Push {
-            let _ = self.store.finish(host, loaded);
-            return;
+        match target.purpose {
+            Purpose::Push => {}
+            Purpose::Notify(_) => {
+                let _ = self.store.finish(host, loaded);
+                return;
+            }
+            Purpose::Fetch => {
+                let answer = Ok(host.reply_body(MAX_FETCHED_BYTES));
+                return self.fetched.push(Fetched { loaded, answer });
+            }
         }
         let push = loaded.entry.push.clone();
         if self.store.delivered(host, loaded, target.counting).is_err() {
@@ -159,14 +157,17 @@ impl<S: Store> Courier<S> {
             format!("push {id} to webhook {} failed after {attempts} {times}: {cause}", target.id)
         });
         lane.ended(job.record);
-        if target.purpose == Purpose::Fetch {
-            self.fetched.0.push(Fetched { loaded, answer: Err(Refused::Failed) });
-            return;
-        }
-        if target.purpose != Purpose::Push {
+        match target.purpose {
+            Purpose::Push => {}
             // Nobody is told of a notice that failed but the log: it would go the same way.
-            let _ = self.store.finish(host, loaded);
-            return;
+            Purpose::Notify(_) => {
+                let _ = self.store.finish(host, loaded);
+                return;
+            }
+            Purpose::Fetch => {
+                let answer = Err(Refusal::NotNow);
+                return self.fetched.push(Fetched { loaded, answer });
+            }
         }
         let status = answer.map(|answer| answer.status);
         let cause = cause.to_string();

@@ -133,7 +133,7 @@ impl<S: Store> Courier<S> {
         let target = self.targets.iter().find(|target| target.id == push.webhook);
         match target.map(|target| target.purpose) {
             Some(Purpose::Notify(_)) => return log::error!("a notice was dropped: {cause}"),
-            Some(Purpose::Fetch) => return self.fetched.1.push(push.body.clone()),
+            Some(Purpose::Fetch) => return self.unasked.push(push.body.clone()),
             Some(Purpose::Push) | None => {}
         }
         log::error!("push {} to webhook {} was dropped: {cause}", push.id, push.webhook);

@@ -173,7 +173,7 @@ impl Memory {
         additions: &Additions,
     ) {
         host.save(&self.additions_key(), &additions.encode(), Expected::Any);
-        self.set_mark(host, mark);
+        self.set_mark(host, &self.mark_key(), mark);
     }
 
     /// The failed cache of all gateways, as Redis last said.

@@ -127,8 +127,7 @@ impl Memory {
         }
         let mark = random_number(host);
         self.enter(host);
-        host.save(&self.learned_mark_key(), &mark.to_le_bytes(), Expected::Any);
-        self.wake_others(host);
+        self.set_mark(host, &self.learned_mark_key(), mark);
     }
 
     fn learned_key(&self) -> String {

@@ -51,14 +51,14 @@ impl Memory {
         }
         let mark = random_number(host);
         self.enter(host);
-        self.set_mark(host, mark);
+        self.set_mark(host, &self.mark_key(), mark);
         Ok(())
     }
 
-    /// Has all owners look at the additions. To be called after the change, so that whoever sees
+    /// Has all owners look at what this marks. To be called after the change, so that whoever sees
     /// the mark sees the change.
-    pub(super) fn set_mark(&mut self, host: &impl Host, mark: u64) {
-        host.save(&self.mark_key(), &mark.to_le_bytes(), Expected::Any);
+    pub(super) fn set_mark(&mut self, host: &impl Host, key: &str, mark: u64) {
+        host.save(key, &mark.to_le_bytes(), Expected::Any);
         self.wake_others(host);
     }
 
@@ -70,7 +70,7 @@ impl Memory {
         format!("{}/a", self.prefix)
     }
 
-    fn mark_key(&self) -> String {
+    pub(super) fn mark_key(&self) -> String {
         format!("{}/am", self.prefix)
     }
 }

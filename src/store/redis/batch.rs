@@ -46,7 +46,7 @@ pub(super) enum Part {
     Place(Place, Version, Step),
     Order(Order),
     /// What was learned, from what was known to what is known.
-    Learn(Box<Learning>, Schema, Schema),
+    Learn(Learning, Schema, Schema),
     /// All records before this number.
     Records(u64),
     /// At this time.
@@ -95,8 +95,6 @@ pub(in super::super) enum Order {
     Unclaim(Box<str>),
     /// A claimed push that cannot be read.
     Discard(Box<str>),
-    /// The platform said something of a form.
-    Learn(Box<Learning>),
 }
 
 /// Begins an operation.
@@ -115,18 +113,20 @@ impl Redis {
         let mut json = Builder::new();
         json.open(b'[');
         let mut parts = Vec::new();
-        let mut learned = None;
         while parts.len() < OPS_AT_ONCE
             && json.position() < BYTES_AT_ONCE
             && let Some(order) = self.orders.pop_front()
         {
-            if let Order::Learn(learning) = order {
-                let learned = learned.get_or_insert_with(|| near.learned(host));
-                parts.extend(write_learning(&mut json, learning, learned, now));
-            } else {
-                write_order(&mut json, &order);
-                parts.push(Part::Order(order));
-            }
+            write_order(&mut json, &order);
+            parts.push(Part::Order(order));
+        }
+        let mut learned = None;
+        while parts.len() < OPS_AT_ONCE
+            && json.position() < BYTES_AT_ONCE
+            && let Some(learning) = self.learnings.pop_front()
+        {
+            let learned = learned.get_or_insert_with(|| near.learned(host));
+            parts.extend(write_learning(&mut json, learning, learned, now));
         }
         let mut first_ticket = None;
         while parts.len() < OPS_AT_ONCE
@@ -252,8 +252,6 @@ fn write_order(json: &mut Builder, order: &Order) {
         Order::Reclaim(ids) => op(json, "reclaim").texts(ids),
         Order::Unclaim(id) => op(json, "unclaim").text(id),
         Order::Discard(id) => op(json, "discard").text(id),
-        // Told by `write_learning`.
-        Order::Learn(_) => return,
     };
     json.close(b']');
 }
@@ -261,7 +259,7 @@ fn write_order(json: &mut Builder, order: &Order) {
 /// What is learned, if it is anything.
 fn write_learning(
     json: &mut Builder,
-    learning: Box<Learning>,
+    learning: Learning,
     learned: &[Learned],
     now: Duration,
 ) -> Option<Part> {

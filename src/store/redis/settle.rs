@@ -88,7 +88,7 @@ impl Redis {
         match part {
             Part::Place(place, ..) => self.mark(place),
             Part::Order(order) => self.orders.push_back(order),
-            Part::Learn(learning, ..) => self.orders.push_back(Order::Learn(learning)),
+            Part::Learn(learning, ..) => self.learnings.push_back(learning),
             Part::Held => self.audits = true,
             Part::Records(_) | Part::Poll(_) | Part::Claim => {}
         }
@@ -145,7 +145,7 @@ impl Redis {
     fn settle_learning(
         &mut self,
         near: &mut Memory,
-        learning: Box<Learning>,
+        learning: Learning,
         before: &Schema,
         after: Schema,
         result: Value<'_>,
@@ -155,7 +155,7 @@ impl Redis {
         let form = learning.form.clone();
         if let Some(other) = items.next() {
             // Another gateway learned something meanwhile, or Redis has lost it.
-            self.orders.push_back(Order::Learn(learning));
+            self.learnings.push_back(learning);
             let text = other.as_str()?;
             return Some(Learned::read(form.clone(), &text).unwrap_or(Learned::unknown(form)));
         }
@@ -300,7 +300,7 @@ fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value
                 near.changed(&webhook, &push, &cause, vec![Change::Notice(kind, count)]);
             }
         }
-        Order::Reclaim(_) | Order::Unclaim(_) | Order::Discard(_) | Order::Learn(_) => {}
+        Order::Reclaim(_) | Order::Unclaim(_) | Order::Discard(_) => {}
     }
 }
 
