@@ -1,0 +1,72 @@
+//! The same steps in the way that comes to mind first: a tree of values, sorted, and written again.
+
+use super::cases::{
+    ALIASES, Case, SECRET, SIZES, answer, body, captured, config, field_id, size_name,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use formhook::capture::Budget;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::hint::black_box;
+
+/// `serde_json`'s objects are sorted maps.
+fn payload(answer: &[u8], aliases: &HashMap<String, String>) -> Vec<u8> {
+    let mut answer: Value = serde_json::from_slice(answer).unwrap();
+    let Value::Object(record) = answer["data"].take() else { panic!("the answer has no record") };
+    let mut data = Map::new();
+    for (name, value) in record {
+        data.insert(aliases.get(&name).cloned().unwrap_or(name), value);
+    }
+    for (name, value) in [
+        ("formName", json!("Orders")),
+        ("deleter", Value::Null),
+        ("deleteTime", Value::Null),
+        ("flowState", Value::Null),
+    ] {
+        data.entry(name).or_insert(value);
+    }
+    let body = json!({"data": data, "op": "data_create", "opTime": 1_778_575_509_018_u64});
+    body.to_string().into_bytes()
+}
+
+pub fn payloads() -> impl Iterator<Item = Case> {
+    SIZES.into_iter().map(|(bytes, fields)| {
+        let aliases = (0..ALIASES).map(|n| (field_id(n), format!("field_{n}"))).collect();
+        let answer = answer(bytes, fields);
+        Case::new(format!("payload/{}, {fields} fields", size_name(bytes)), move || {
+            black_box(payload(black_box(&answer), &aliases));
+        })
+    })
+}
+
+/// With a key that is prepared for each signature.
+pub fn signatures() -> impl Iterator<Item = Case> {
+    [1_024, 102_400].into_iter().map(|bytes| {
+        let body = "x".repeat(bytes);
+        Case::new(format!("sign/standard, {}", size_name(bytes)), move || {
+            let key = STANDARD.decode(SECRET.trim_start_matches("whsec_")).unwrap();
+            let mut hmac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+            hmac.update(
+                format!("4d1d1504-b885-439e-b79e-f10032ce3eed.1778575509.{}", black_box(&body))
+                    .as_bytes(),
+            );
+            black_box(format!("v1,{}", STANDARD.encode(hmac.finalize().into_bytes())));
+        })
+    })
+}
+
+/// Whether both ways come to the same bytes.
+pub fn check() {
+    let config = config();
+    for (bytes, fields) in SIZES {
+        let aliases = (0..ALIASES).map(|n| (field_id(n), format!("field_{n}"))).collect();
+        let answer = answer(bytes, fields);
+        let call = captured(&config.operations, &Budget::new(1 << 24), &answer);
+        let ours = body(&call, &config.forms);
+        let naive = payload(&answer, &aliases);
+        assert_eq!(String::from_utf8(ours), String::from_utf8(naive), "{bytes} {fields}");
+    }
+}
