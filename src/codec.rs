@@ -12,7 +12,12 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     /// Begins a value of this version.
     pub fn new(version: u8) -> Self {
-        let mut writer = Writer(Vec::new());
+        Writer::with_room(version, 0)
+    }
+
+    /// The same, with room for so many bytes, so that it need not be copied as it grows.
+    pub fn with_room(version: u8, bytes: usize) -> Self {
+        let mut writer = Writer(Vec::with_capacity(bytes));
         writer.number(version.into());
         writer
     }

@@ -9,6 +9,7 @@ pub mod wasm;
 
 use crate::calendar::{self, Date};
 use crate::duration;
+use crate::text::hex;
 use std::fmt;
 use std::time::Duration;
 
@@ -60,9 +61,22 @@ impl fmt::Display for UnixMillis {
         let millis = self.0.min(LAST_RFC_3339);
         let seconds = millis / 1000;
         let Date { year, month, day } = Date::of_days(seconds / SECONDS_PER_DAY);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        let millis = millis % 1000;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut write = |end: usize, digits: usize, mut number: u64| {
+            let place = end.checked_sub(digits).and_then(|begin| text.get_mut(begin..end));
+            for digit in place.unwrap_or_default().iter_mut().rev() {
+                *digit = b'0' | (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        write(4, 4, year);
+        write(7, 2, month);
+        write(10, 2, day);
+        write(13, 2, seconds / 3600 % 24);
+        write(16, 2, seconds / 60 % 60);
+        write(19, 2, seconds % 60);
+        write(23, 3, millis % 1000);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -125,6 +139,9 @@ pub struct Answer {
     /// What the egress listener says about how the exchange went, if it went through one.
     pub egress: Option<EgressReport>,
 }
+
+/// What [`EgressReport::details`] says of an answer that is the target's own.
+pub const VIA_UPSTREAM: &str = "via_upstream";
 
 /// The headers that the egress listener puts on every answer, its own included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -228,7 +245,7 @@ pub fn random_number(host: &impl Host) -> u64 {
 pub fn random_name(host: &impl Host) -> String {
     let mut random = [0; 16];
     host.random(&mut random);
-    format!("{:032x}", u128::from_ne_bytes(random))
+    hex(&random)
 }
 
 #[cfg(test)]

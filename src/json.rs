@@ -149,7 +149,46 @@ impl<'d> Value<'d> {
 
     /// The member of an object with this name. Of duplicates the last, as in JavaScript.
     pub fn get(&self, name: &str) -> Option<Value<'d>> {
-        self.members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value)
+        let mut found = [None];
+        self.find(&[name], &mut found);
+        let [found] = found;
+        found
+    }
+
+    /// The members of an object with these names, found in one pass.
+    pub fn get_all<const N: usize>(&self, names: &[&str; N]) -> [Option<Value<'d>>; N] {
+        let mut found = [None; N];
+        self.find(names, &mut found);
+        found
+    }
+
+    /// How many members an object has at most: what its text allows, without counting them.
+    pub fn most_members(&self) -> usize {
+        self.node().size as usize / 2
+    }
+
+    fn find(&self, names: &[&str], found: &mut [Option<Value<'d>>]) {
+        // Few members have a name as long as one that is looked for, and only those are looked at: a bit
+        // for each length, the longest together.
+        let bit = |length: usize| 1_u64 << length.min(63);
+        let lengths = names.iter().fold(0, |lengths, name| lengths | bit(name.len()));
+        let mut members = self.children(Kind::Object);
+        while let [key, value, ..] = members.nodes {
+            let length = (key.end as usize).wrapping_sub(key.start as usize).wrapping_sub(2);
+            if (key.escaped || lengths & bit(length) != 0)
+                && let (Some(key), Some(value)) = (members.next(), members.next())
+            {
+                let key = key.string().unwrap_or(Text::new("", false));
+                for (_, found) in
+                    names.iter().zip(found.iter_mut()).filter(|(name, _)| key.is(name))
+                {
+                    *found = Some(value);
+                }
+            } else {
+                let member = (value.size as usize).wrapping_add(1);
+                members.nodes = members.nodes.get(member..).unwrap_or_default();
+            }
+        }
     }
 
     #[inline(always)]
@@ -213,6 +252,16 @@ mod tests {
     fn of_duplicate_members_the_last_counts() {
         let document = Document::parse(br#"{"a":1,"\u0061":2}"#).unwrap();
         assert_eq!(document.root().get("a").unwrap().raw(), "2");
+    }
+
+    #[test]
+    fn members_are_found_together_as_they_are_one_by_one() {
+        let document = Document::parse(br#"{"a":1,"bb":2,"\u0061":3,"":4,"bb":5}"#).unwrap();
+        let root = document.root();
+        let names = ["a", "", "bb", "c"];
+        let found = root.get_all(&names).map(|value| value.map(|value| value.raw()));
+        assert_eq!(found, [Some("3"), Some("4"), Some("5"), None]);
+        assert_eq!(names.map(|name| root.get(name).map(|value| value.raw())), found);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Finding a text in a text. What std has for that is made for long ones: a searcher of 3 KB.
+//! Small things with texts, for which what std has takes kilobytes or a thousand instructions.
 
 /// Where the first `part` begins; `None` if there is none, or if it is empty.
 pub(crate) fn position(text: &str, part: &str) -> Option<usize> {
@@ -15,6 +15,21 @@ pub(crate) fn has(text: &str, part: &str) -> bool {
 pub(crate) fn split_once<'t>(text: &'t str, part: &str) -> Option<(&'t str, &'t str)> {
     let (before, rest) = text.split_at_checked(position(text, part)?)?;
     Some((before, rest.get(part.len()..)?))
+}
+
+/// Writes a byte as two lowercase hexadecimal digits.
+pub(crate) fn push_hex(text: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for digit in [byte >> 4, byte & 15] {
+        text.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
+    }
+}
+
+/// Bytes as lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    bytes.iter().for_each(|byte| push_hex(&mut text, *byte));
+    text
 }
 
 #[cfg(test)]

@@ -82,6 +82,10 @@ impl Template {
         path: &'p str,
         mut captured: impl FnMut(&str, &'p str),
     ) -> bool {
+        if let [Part { text, capture: None }] = self.parts.as_slice() {
+            // Seldom has another path even the same length.
+            return **text == *path;
+        }
         let mut left = path;
         for part in &self.parts {
             let Some(after) = left.strip_prefix(&*part.text) else {

@@ -1,7 +1,7 @@
 //! What an answer means, and what to tell the operator about a failure.
 
 use crate::duration;
-use crate::host::{Answer, CalloutError, EgressReport, Reply};
+use crate::host::{Answer, CalloutError, EgressReport, Reply, VIA_UPSTREAM};
 use crate::text::has;
 use std::fmt;
 use std::time::Duration;
@@ -146,7 +146,7 @@ fn by_status(answer: &Answer) -> Verdict {
 /// The cause that the egress listener reports; `None` if the answer is the target's own.
 fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
     let EgressReport { flags, details, transport_failure } = report;
-    if details == "via_upstream" {
+    if details == VIA_UPSTREAM {
         return None;
     }
     let is_set = |flag: &str| flags.split(',').any(|set| set == flag);

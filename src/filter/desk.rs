@@ -46,8 +46,8 @@ impl Desk {
 
 impl Desk {
     /// The reply to what is waited for is there.
-    pub(super) fn reply(&mut self, headers: usize) {
-        let reply = reply(headers);
+    pub(super) fn reply(&mut self, headers: usize, body: usize) {
+        let reply = reply(headers, body);
         match self.waiting.take() {
             Some(Waiting::Probe(probe)) => {
                 let probed = probe.hear(&Envoy, &reply);

@@ -77,7 +77,7 @@ impl Shared {
     /// Has Envoy call the root as soon as the stream's callback has returned.
     pub(super) fn wake_root(&self) {
         match self.queue {
-            Some(queue) => Envoy.wake(queue),
+            Some(queue) => wasm::wake_root(queue),
             None => Envoy.set_timer(Some(WAKE_FALLBACK)),
         }
     }
@@ -186,8 +186,8 @@ impl Root {
 impl Context for Root {
     unused_of_context!();
 
-    fn on_http_call_response(&mut self, token: u32, headers: usize, _: usize, _: usize) {
-        let reply = wasm::reply(headers);
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
+        let reply = wasm::reply(headers, body);
         if let Some(running) = self.running() {
             running.pipeline.reply(&Envoy, CalloutId(token), &reply);
             running.let_go();
@@ -247,10 +247,14 @@ impl RootContext for Root {
     }
 
     fn on_queue_ready(&mut self, queue: u32) {
-        while let Ok(Some(_)) = hostcalls::dequeue_shared_queue(queue) {}
+        let is_by_another = wasm::is_woken_by_another(queue);
         if let Some(running) = self.running() {
             running.read_inbox();
-            running.pipeline.woken(&Envoy);
+            if is_by_another {
+                running.pipeline.woken(&Envoy);
+            } else {
+                running.pipeline.pump(&Envoy);
+            }
             running.shared.set_forms(running.pipeline.forms());
             running.let_go();
         }

@@ -16,9 +16,9 @@ pub(super) enum Stream {
 impl Context for Stream {
     unused_of_context!();
 
-    fn on_http_call_response(&mut self, _: u32, headers: usize, _: usize, _: usize) {
+    fn on_http_call_response(&mut self, _: u32, headers: usize, body: usize, _: usize) {
         if let Stream::Desk(desk) = self {
-            desk.reply(headers);
+            desk.reply(headers, body);
         }
     }
 }

@@ -5,8 +5,8 @@ use super::inbox::Finished;
 use super::root::Shared;
 use super::translation::Translation;
 use crate::capture::{Change, Exchange, Head, is_encoded};
-use crate::host::Host;
 use crate::host::wasm::{Envoy, chunk, header, number};
+use crate::host::{Host, VIA_UPSTREAM};
 use crate::store::PushId;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -201,5 +201,5 @@ fn show_in_access_log(change: Change, id: &PushId) {
 /// Whether the response that begins was made by Envoy and not by the platform.
 fn is_local_reply() -> bool {
     let details = hostcalls::get_property(vec!["response", "code_details"]);
-    matches!(details, Ok(Some(details)) if details != b"via_upstream")
+    matches!(details, Ok(Some(details)) if details != VIA_UPSTREAM.as_bytes())
 }

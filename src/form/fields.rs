@@ -88,9 +88,10 @@ impl Names {
     }
 }
 
-/// Compares by the last bytes first: the platform's ids begin alike.
+/// Compares by length and by the last bytes first, as a number: the platform's ids begin alike.
 pub(super) fn from_the_end(a: &str, b: &str) -> Ordering {
-    a.bytes().rev().cmp(b.bytes().rev())
+    let end = |text: &str| text.as_bytes().last_chunk().map_or(0, |end| u64::from_be_bytes(*end));
+    a.len().cmp(&b.len()).then_with(|| end(a).cmp(&end(b))).then_with(|| a.cmp(b))
 }
 
 /// Why a set of fields cannot be.
@@ -220,6 +221,11 @@ impl Fields {
             }
         }
         all
+    }
+
+    /// Whether nothing is known of any field.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
     }
 
     /// The field that has this id or this alias.

@@ -7,6 +7,9 @@ use super::redact::{
 };
 use crate::json::escape;
 
+/// Most lines of the log are no longer.
+const USUAL_LINE_BYTES: usize = 640;
+
 impl Record {
     /// Writes all of it as one compact object. Every member is always there, in the same order;
     /// times are RFC 3339 in UTC, and a push without an answer has the status `null`.
@@ -33,7 +36,8 @@ impl Record {
     /// The record as one line for the log: `formhook.push`, a space and a JSON object. Headers and
     /// bodies do not belong into a log.
     pub fn log_line(&self) -> String {
-        let mut line = b"formhook.push ".to_vec();
+        let mut line = Vec::with_capacity(USUAL_LINE_BYTES);
+        name(&mut line, "formhook.push ");
         self.summary_json(&mut line);
         // Only whole characters were written.
         String::from_utf8(line).unwrap_or_default()
@@ -79,15 +83,21 @@ fn number(out: &mut Vec<u8>, before: &str, number: u64) {
 fn text(out: &mut Vec<u8>, before: &str, text: &str) {
     name(out, before);
     out.push(b'"');
-    for character in text.chars() {
-        match character {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
-                name(out, &format!("\\u{:04x}", u32::from(character)));
-            }
-            other => escape(out, other),
-        }
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        name(out, text);
+    } else {
+        text.chars().for_each(|character| character_of_log(out, character));
     }
     out.push(b'"');
+}
+
+fn character_of_log(out: &mut Vec<u8>, character: char) {
+    match character {
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
+            name(out, &format!("\\u{:04x}", u32::from(character)));
+        }
+        other => escape(out, other),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use crate::host::UnixMillis;
 /// bound is not read.
 const VERSION: u8 = 1;
 
+/// What most records take beside the body.
+const USUAL_ROOM: usize = 1024;
+
 /// How a push ended. Stored as its place in this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -152,7 +155,8 @@ impl Record {
 
     /// The stored form. What records are found by comes first, so that a query need not read on.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new(VERSION);
+        let usual = self.body.len().min(MAX_BODY_BYTES).saturating_add(USUAL_ROOM);
+        let mut writer = Writer::with_room(VERSION, usual);
         writer.byte(self.outcome as u8).number(self.ended.0);
         for text in
             [&self.webhook, &self.op, &self.app_id, &self.entry_id, &self.record_id, &self.id]

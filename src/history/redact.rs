@@ -70,7 +70,10 @@ pub fn excerpt(body: &[u8], max: usize) -> Box<str> {
     // U+FFFD is no shorter than what it stands for, so a body that is longer stays longer than
     // `max`; and a character that is halved here lies beyond the cut.
     let beginning = body.get(..max.saturating_add(MARK.len())).unwrap_or(body);
-    cut(&String::from_utf8_lossy(beginning), max).into()
+    match std::str::from_utf8(beginning) {
+        Ok(text) => cut(text, max).into(),
+        Err(_) => cut(&String::from_utf8_lossy(beginning), max).into(),
+    }
 }
 
 /// An address without what may be a secret in it: scheme, host, port and path stay, a query

@@ -5,7 +5,7 @@
 
 use super::{
     Answer, Callout, CalloutError, CalloutId, EXCERPT_BYTES, EgressReport, Expected, Host,
-    MetricId, MetricKind, QueueId, Reply, UnixMillis, Version,
+    MetricId, MetricKind, QueueId, Reply, UnixMillis, VIA_UPSTREAM, Version,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
@@ -17,6 +17,9 @@ const NO_METRIC: u32 = u32::MAX;
 
 /// Envoy never issues this version. A write that expects it succeeds on a missing key alone.
 const NEVER_ISSUED: u32 = u32::MAX;
+
+/// What lies in the queue of a VM that another one woke, or a command.
+const BY_ANOTHER: &[u8] = b"!";
 
 thread_local! {
     /// The moment that uptime counts from.
@@ -88,7 +91,7 @@ impl Host for Envoy {
 
     fn wake(&self, QueueId(queue): QueueId) {
         // If the queue is gone, so is its VM.
-        let _ = hostcalls::enqueue_shared_queue(queue, None);
+        let _ = hostcalls::enqueue_shared_queue(queue, Some(BY_ANOTHER));
     }
 
     fn metric(&self, kind: MetricKind, name: &str) -> MetricId {
@@ -114,7 +117,7 @@ impl Host for Envoy {
 }
 
 /// Reads what came back for a callout. To be called while Envoy hands it over.
-pub fn reply(headers: usize) -> Reply {
+pub fn reply(headers: usize, body: usize) -> Reply {
     // A callout that broke has no headers, and asking for one then would end the VM.
     if headers == 0 {
         return Reply::Broken;
@@ -124,17 +127,39 @@ pub fn reply(headers: usize) -> Reply {
         Some(String::from_utf8_lossy(&value).into_owned())
     };
     let status: Option<u16> = number(MapType::HttpCallResponseHeaders, ":status");
-    let report = |flags| EgressReport {
-        flags,
-        details: text("x-formhook-details").unwrap_or_default(),
-        transport_failure: text("x-formhook-transport-failure").unwrap_or_default(),
+    // Most answers are a success, of which no more is asked than what is needed to know it.
+    let is_success = matches!(status, Some(200..=299));
+    let unless = |is_known: bool, name| if is_known { None } else { text(name) };
+    let report = |flags| {
+        let details = text("x-formhook-details").unwrap_or_default();
+        let is_upstream = is_success && details == VIA_UPSTREAM;
+        let transport_failure = unless(is_upstream, "x-formhook-transport-failure");
+        EgressReport { flags, details, transport_failure: transport_failure.unwrap_or_default() }
     };
     Reply::Answer(Answer {
         status: status.unwrap_or_default(),
-        retry_after: text("retry-after").map(String::into_boxed_str),
-        excerpt: chunk(BufferType::HttpCallResponseBody, EXCERPT_BYTES),
+        retry_after: unless(is_success, "retry-after").map(String::into_boxed_str),
+        excerpt: if body > 0 {
+            chunk(BufferType::HttpCallResponseBody, EXCERPT_BYTES)
+        } else {
+            Vec::new()
+        },
         egress: text("x-formhook-flags").map(report),
     })
+}
+
+/// Has the root called that has this queue, for what a stream of its own left to it.
+pub fn wake_root(QueueId(queue): QueueId) {
+    let _ = hostcalls::enqueue_shared_queue(queue, None);
+}
+
+/// Empties the queue of a root that was woken. Whether it was not, or not only, by its own streams.
+pub fn is_woken_by_another(queue: u32) -> bool {
+    let mut is_by_another = false;
+    while let Ok(Some(sign)) = hostcalls::dequeue_shared_queue(queue) {
+        is_by_another |= sign == BY_ANOTHER;
+    }
+    is_by_another
 }
 
 /// A header of the stream that is being handled, as it was sent.

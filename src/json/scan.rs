@@ -38,6 +38,27 @@ pub(super) fn nodes(text: &str) -> Result<Vec<Node>, ParseError> {
     Ok(scanner.nodes)
 }
 
+/// Where the first byte is that cannot stand in a string as it is: a quote, a backslash or a control
+/// character.
+#[inline]
+fn end_of_plain(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (eights, _) = text.as_chunks::<8>();
+    // Eight at once: a byte's high bit is set by the subtraction if the byte was less. The bit may also
+    // be set in bytes above such a one, which does no harm, as they are looked at again one by one.
+    let is_special = |eight: &&[u8; 8]| {
+        let eight = u64::from_le_bytes(**eight);
+        let below = |bound: u8, of: u64| of.wrapping_sub(ONES * u64::from(bound)) & !of & HIGH;
+        let is = |byte: u8| below(1, eight ^ (ONES * u64::from(byte)));
+        below(0x20, eight) | is(b'"') | is(b'\\') != 0
+    };
+    let skipped = eights.iter().take_while(|eight| !is_special(eight)).count() * 8;
+    let rest = text.get(skipped..).unwrap_or_default();
+    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
+    Some(skipped + found)
+}
+
 struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
@@ -164,9 +185,10 @@ impl Scanner<'_> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).ok_or(
-                ParseError { offset: self.bytes.len(), expected: "the closing quote of a string" },
-            )?;
+            let plain = end_of_plain(rest).ok_or(ParseError {
+                offset: self.bytes.len(),
+                expected: "the closing quote of a string",
+            })?;
             self.at += plain;
             match self.peek() {
                 Some(b'"') => break,

@@ -65,11 +65,12 @@ pub(super) fn object<T: Copy>(
         out.push(b':');
         write(out, *content);
     };
+    let order = if members.iter().all(|(name, _)| is_plain(name)) { by_bytes } else { order };
     if members.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()) {
         members.iter().for_each(&mut member);
     } else {
         let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
-        let positions = written(&names);
+        let positions = written(&names, order);
         positions.iter().filter_map(|position| members.get(*position)).for_each(&mut member);
     }
     if first {
@@ -78,8 +79,24 @@ pub(super) fn object<T: Copy>(
     out.push(b'}');
 }
 
+/// How two names are ordered.
+type Order = fn(&Text<'_>, &Text<'_>) -> Ordering;
+
+/// Whether a name is ordered by its bytes among others of which that is true: it has no escape, is no
+/// array index, and has no character from U+E000 on, which UTF-16 and UTF-8 order differently.
+fn is_plain(name: &Text<'_>) -> bool {
+    let bytes = name.raw().as_bytes();
+    !name.is_escaped()
+        && !bytes.first().is_some_and(u8::is_ascii_digit)
+        && !bytes.iter().any(|byte| *byte >= 0xee)
+}
+
+fn by_bytes(a: &Text<'_>, b: &Text<'_>) -> Ordering {
+    a.raw().cmp(b.raw())
+}
+
 /// The positions of names in the order of writing; of the same names only the last.
-fn written(names: &[Text<'_>]) -> Vec<usize> {
+fn written(names: &[Text<'_>], order: Order) -> Vec<usize> {
     let compare = |a: usize, b: usize| match (names.get(a), names.get(b)) {
         (Some(a), Some(b)) => order(a, b),
         _ => Ordering::Equal,
@@ -212,6 +229,15 @@ mod tests {
         fn canonical_bytes_are_canonical_already(text in document(ANY_NUMBER)) {
             let once = canonical(text.as_bytes()).unwrap();
             prop_assert_eq!(canonical(&once).unwrap(), once);
+        }
+
+        #[test]
+        fn plain_names_are_ordered_by_their_bytes(a: String, b in "[a-z_]{0,3}|[\u{d7fe}-\u{10001}]{1,2}") {
+            let (a, b) = (a.replace(['"', '\\'], "").replace(char::is_control, ""), b);
+            let (a, b) = (Text::plain(&a), Text::plain(&b));
+            if is_plain(&a) && is_plain(&b) {
+                prop_assert_eq!(by_bytes(&a, &b), order(&a, &b));
+            }
         }
 
         #[test]

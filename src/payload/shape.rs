@@ -3,7 +3,7 @@
 
 use super::canonical::{self, array, object};
 use crate::capture::{Actor, Event, Op};
-use crate::form::{Field, FieldType, Fields, Form, FormKey, Schema, Widget};
+use crate::form::{Alias, Field, FieldType, Fields, Form, FormKey, Schema, Widget};
 use crate::host::UnixMillis;
 use crate::json::{self, Builder, Kind, Text, Value};
 
@@ -19,6 +19,9 @@ enum Content<'a> {
     Actor(&'a Actor<'a>),
     Null,
 }
+
+/// Most records have fewer members, what is added to them included.
+const USUAL_MEMBERS: usize = 64;
 
 type Members<'a> = Vec<(Text<'a>, Content<'a>)>;
 
@@ -110,16 +113,19 @@ fn full_record<'a>(
     form_name: Content<'a>,
 ) -> Members<'a> {
     let mut data = aliased(record, fields);
-    for (name, content) in [
-        ("_id", Content::Text(&event.record_id)),
-        ("appId", Content::Text(&event.form.app_id)),
-        ("entryId", Content::Text(&event.form.entry_id)),
-        ("formName", form_name),
-        ("deleter", Content::Null),
-        ("deleteTime", Content::Null),
-        ("flowState", Content::Null),
-    ] {
-        if record.get(name).is_none() {
+    let names = ["_id", "appId", "entryId", "formName", "deleter", "deleteTime", "flowState"];
+    let contents = [
+        Content::Text(&event.record_id),
+        Content::Text(&event.form.app_id),
+        Content::Text(&event.form.entry_id),
+        form_name,
+        Content::Null,
+        Content::Null,
+        Content::Null,
+    ];
+    let own = record.get_all(&names);
+    for ((name, content), own) in names.into_iter().zip(contents).zip(own) {
+        if own.is_none() {
             data.push((Text::plain(name), content));
         }
     }
@@ -188,34 +194,39 @@ fn removed_record<'a>(
 fn aliased<'a>(object: Value<'a>, fields: &'a Fields) -> Members<'a> {
     // A platform may apply aliases itself. Where a record has both the id and a member that is
     // named like its alias, the id stays: one of the two values would be lost otherwise.
-    let members = object.members().map(|(name, value)| (name, value, fields.get(name)));
-    let members: Vec<_> = members.collect();
-    let mut taken = Vec::new();
-    for (name, _, field) in &members {
-        if let Some(alias) = field.and_then(|field| field.alias.as_ref())
-            && name.is(alias.as_str())
-        {
-            taken.push(alias);
+    let (members, taken) = renamed(object, fields, &[]);
+    if taken.is_empty() { members } else { renamed(object, fields, &taken).0 }
+}
+
+/// The members under their aliases, but for those that are `taken`; and the aliases that are names of
+/// members already.
+fn renamed<'a>(
+    object: Value<'a>,
+    fields: &'a Fields,
+    taken: &[&Alias],
+) -> (Members<'a>, Vec<&'a Alias>) {
+    let mut members = Vec::with_capacity(object.most_members().min(USUAL_MEMBERS));
+    let mut named = Vec::new();
+    for (mut name, value) in object.members() {
+        let mut content = Content::Sent(value);
+        if let Some(field) = fields.get(name) {
+            if let Some(alias) = &field.alias {
+                if name.is(alias.as_str()) {
+                    named.push(alias);
+                } else if !taken.contains(&alias) {
+                    name = Text::plain(alias.as_str());
+                }
+            }
+            if !field.is_pushed() {
+                continue;
+            }
+            if value.kind() == Kind::Array {
+                content = Content::Rows(value, &field.rows);
+            }
         }
+        members.push((name, content));
     }
-    let members = members.into_iter().filter_map(|(name, value, field)| {
-        let Some(field) = field else {
-            return Some((name, Content::Sent(value)));
-        };
-        if !field.is_pushed() {
-            return None;
-        }
-        let name = match &field.alias {
-            Some(alias) if !taken.contains(&alias) => Text::plain(alias.as_str()),
-            _ => name,
-        };
-        let content = match value.kind() {
-            Kind::Array => Content::Rows(value, &field.rows),
-            _ => Content::Sent(value),
-        };
-        Some((name, content))
-    });
-    members.collect()
+    (members, named)
 }
 
 fn write(out: &mut Vec<u8>, content: Content<'_>) {

@@ -4,6 +4,7 @@
 //! (the platform's developer documentation, "Webhook, data push").
 
 use super::Secret;
+use crate::text::hex;
 use sha1::{Digest, Sha1};
 
 /// Hex digits of a nonce.
@@ -23,11 +24,6 @@ pub fn signature(secret: &Secret, nonce: &str, timestamp: &str, body: &[u8]) -> 
 /// A nonce as the platform makes them, of random bytes.
 pub fn nonce(random: [u8; NONCE_DIGITS / 2]) -> String {
     hex(&random)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]

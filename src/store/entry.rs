@@ -8,6 +8,9 @@ use crate::host::UnixMillis;
 /// The version of the binary form.
 const VERSION: u8 = 1;
 
+/// What most pushes take beside their body.
+const USUAL_ROOM: usize = 512;
+
 /// A payload on its way to one webhook. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
@@ -97,7 +100,8 @@ pub struct Entry {
 impl Entry {
     /// The binary form.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::new(VERSION);
+        let usual = self.push.body.len().saturating_add(USUAL_ROOM);
+        let mut out = Writer::with_room(VERSION, usual);
         match &self.state {
             State::Waiting(progress) => {
                 out.byte(0).number(progress.attempts.into()).number(progress.due.0);

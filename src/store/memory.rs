@@ -130,7 +130,20 @@ impl Memory {
     }
 
     fn slot_key(&self, place: Place) -> String {
-        format!("{}/p/{}/{}", self.prefix, place.region, place.slot)
+        let mut key = self.numbered_key("/p/", place.region.into());
+        key.push('/');
+        key.push_str(&place.slot.to_string());
+        key
+    }
+
+    fn key(&self, tail: &str) -> String {
+        [&self.prefix, tail].concat()
+    }
+
+    fn numbered_key(&self, tail: &str, number: u64) -> String {
+        let mut key = self.key(tail);
+        key.push_str(&number.to_string());
+        key
     }
 
     /// Changes a region's record, if it is as `change` expects. False if it is not.

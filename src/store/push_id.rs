@@ -1,6 +1,7 @@
 //! The id of a push.
 
 use crate::host::Host;
+use crate::text::push_hex;
 use std::fmt;
 use std::rc::Rc;
 
@@ -33,15 +34,14 @@ fn uuid_v4(random: u128) -> String {
     const VERSION: u128 = 0x4 << 76;
     const VARIANT: u128 = 0b10 << 62;
     let bits = random & !(0xf << 76) & !(0b11 << 62) | VERSION | VARIANT;
-    let part = |shift: u32, digits: u32| (bits >> shift) & ((1 << (4 * digits)) - 1);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        part(96, 8),
-        part(80, 4),
-        part(64, 4),
-        part(48, 4),
-        part(0, 12)
-    )
+    let mut text = String::with_capacity(36);
+    for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        if matches!(position, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        push_hex(&mut text, byte);
+    }
+    text
 }
 
 impl fmt::Display for PushId {

@@ -4,7 +4,7 @@ use super::super::Purpose;
 use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
 use super::super::verdict::{Cause, Verdict, judge};
-use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK};
+use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_ending};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
@@ -94,16 +94,17 @@ impl<S: Store> Courier<S> {
                 return self.fetched.push(Fetched { loaded, answer });
             }
         }
-        let push = loaded.entry.push.clone();
-        if self.store.delivered(host, loaded, target.counting).is_err() {
-            return;
-        }
-        self.metrics.lag(host, &target.id, host.now().since(push.accepted));
-        self.metrics.push(host, &target.id, PushResult::Success);
         let attempts = job.attempts.saturating_add(1);
         let ending =
             Ending { outcome: Outcome::Success, attempts, cause: "", answer, stamp: Some(stamp) };
-        self.record(host, &push, ending);
+        let push = &loaded.entry.push;
+        let record = record_of_ending(Some(&target), push, &ending, host.now());
+        if self.store.delivered(host, loaded, target.counting).is_err() {
+            return;
+        }
+        self.metrics.lag(host, &target.id, record.ended.since(record.accepted));
+        self.metrics.push(host, &target.id, PushResult::Success);
+        self.keep(host, &record);
     }
 
     fn failed(

@@ -147,8 +147,12 @@ impl<S: Store> Courier<S> {
     /// Writes the end of a push into the history and the log.
     pub(super) fn record(&mut self, host: &impl Host, push: &Push, ending: Ending<'_>) {
         let target = self.targets.iter().find(|target| target.id == push.webhook);
-        let record = record_of_ending(target, push, &ending, host.now());
-        self.store.record(host, &record);
+        self.keep(host, &record_of_ending(target, push, &ending, host.now()));
+    }
+
+    /// Writes a record into the history and the log.
+    pub(super) fn keep(&mut self, host: &impl Host, record: &Record) {
+        self.store.record(host, record);
         log::info!("{}", record.log_line());
     }
 }

@@ -89,7 +89,7 @@ impl Memory {
     /// The name of this gateway, which ends with its process, or earlier: when others took it for
     /// dead and have its pushes.
     pub(in super::super) fn gateway(&self, host: &impl Host) -> String {
-        let key = format!("{}/g", self.prefix);
+        let key = self.key("/g");
         for _ in 0..TRIES {
             match host.load(&key) {
                 Some((name, _)) if !name.is_empty() => {
@@ -103,7 +103,7 @@ impl Memory {
 
     /// Gives this gateway another name, unless it has one already.
     pub(in super::super) fn rename_gateway(&self, host: &impl Host, old: &str) {
-        let key = format!("{}/g", self.prefix);
+        let key = self.key("/g");
         if let Some((name, version)) = host.load(&key)
             && name == old.as_bytes()
         {
@@ -115,7 +115,7 @@ impl Memory {
     /// whether another did before.
     pub(in super::super) fn speaks(&mut self, host: &impl Host) -> Option<bool> {
         self.enter(host);
-        let key = format!("{}/s", self.prefix);
+        let key = self.key("/s");
         let now = host.now();
         let (known, expected) = match host.load(&key) {
             Some((value, version)) => (value, Expected::Version(version)),
@@ -155,14 +155,14 @@ impl Memory {
 
     /// The number of the first record that Redis has yet to get.
     pub(in super::super) fn unsent_record(&self, host: &impl Host) -> u64 {
-        let value = host.load(&format!("{}/hs", self.prefix));
+        let value = host.load(&self.key("/hs"));
         value.and_then(|(value, _)| Reader::new(&value, VERSION)?.number()).unwrap_or(0)
     }
 
     pub(in super::super) fn set_unsent_record(&self, host: &impl Host, number: u64) {
         let mut value = Writer::new(VERSION);
         value.number(number);
-        host.save(&format!("{}/hs", self.prefix), &value.finish(), Expected::Any);
+        host.save(&self.key("/hs"), &value.finish(), Expected::Any);
     }
 
     /// Takes over what Redis has as additions.
@@ -186,7 +186,7 @@ impl Memory {
             }
             Some(totals)
         };
-        let value = host.load(&format!("{}/ft", self.prefix));
+        let value = host.load(&self.key("/ft"));
         value.and_then(|(value, _)| read(&value)).unwrap_or_default()
     }
 
@@ -196,6 +196,6 @@ impl Memory {
         for (webhook, _, failed) in &totals.by_webhook {
             value.text(webhook).number(*failed);
         }
-        host.save(&format!("{}/ft", self.prefix), &value.finish(), Expected::Any);
+        host.save(&self.key("/ft"), &value.finish(), Expected::Any);
     }
 }

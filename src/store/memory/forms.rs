@@ -131,10 +131,10 @@ impl Memory {
     }
 
     fn learned_key(&self) -> String {
-        format!("{}/l", self.prefix)
+        self.key("/l")
     }
 
     fn learned_mark_key(&self) -> String {
-        format!("{}/lm", self.prefix)
+        self.key("/lm")
     }
 }

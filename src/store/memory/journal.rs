@@ -16,7 +16,7 @@ impl Memory {
         if self.bounds.history == 0 {
             return;
         }
-        let key = format!("{}/h", self.prefix);
+        let key = self.key("/h");
         for _ in 0..TRIES {
             let (next, expected) = match host.load(&key) {
                 Some((value, version)) => {
@@ -41,7 +41,7 @@ impl Memory {
     }
 
     pub(super) fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
-        let (value, _) = host.load(&format!("{}/h", self.prefix))?;
+        let (value, _) = host.load(&self.key("/h"))?;
         let next = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
         let newest = next.checked_sub(1)?;
         Some((newest, next.saturating_sub(self.bounds.history)))
@@ -54,6 +54,6 @@ impl Memory {
     }
 
     fn history_key(&self, number: u64) -> String {
-        format!("{}/h/{}", self.prefix, number.checked_rem(self.bounds.history).unwrap_or(0))
+        self.numbered_key("/h/", number.checked_rem(self.bounds.history).unwrap_or(0))
     }
 }

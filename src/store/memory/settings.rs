@@ -63,14 +63,14 @@ impl Memory {
     }
 
     fn config_key(&self) -> String {
-        format!("{}/c", self.prefix)
+        self.key("/c")
     }
 
     pub(super) fn additions_key(&self) -> String {
-        format!("{}/a", self.prefix)
+        self.key("/a")
     }
 
     pub(super) fn mark_key(&self) -> String {
-        format!("{}/am", self.prefix)
+        self.key("/am")
     }
 }

@@ -107,6 +107,6 @@ impl Memory {
     }
 
     fn webhook_key(&self, id: &str) -> String {
-        format!("{}/w/{id}", self.prefix)
+        [&self.prefix, "/w/", id].concat()
     }
 }
