@@ -114,8 +114,9 @@ pub async fn as_many_as_go(
     calls as f64 * 1e9 / (clock() - begin) as f64
 }
 
-/// Makes so many calls a second, as long as there is a connection that is free. A call begins when it
-/// is sent: Tokio's timer has a grain of a millisecond, so what is late in that counts for nobody.
+/// Makes so many calls a second. A call begins when it is due, if its connection was not free then: a
+/// gateway that is slow must not be asked less. Otherwise it begins when it is sent: Tokio's timer has a
+/// grain of a millisecond, and what is late in that counts for nobody.
 pub async fn at_rate(
     gateway: SocketAddr,
     path: &'static str,
@@ -133,10 +134,10 @@ pub async fn at_rate(
             for call in (client..calls).step_by(clients as usize) {
                 let due = begin + call * 1_000_000_000 / rate;
                 let wait = due.saturating_sub(clock());
-                if wait > 0 {
-                    tokio::time::sleep(Duration::from_nanos(wait)).await;
-                }
-                done.push(connection.call().await);
+                tokio::time::sleep(Duration::from_nanos(wait)).await;
+                let call = connection.call().await;
+                let began = if wait > 0 { call.began } else { due };
+                done.push(Call { began, ..call });
             }
             done
         });

@@ -69,12 +69,17 @@ pub async fn cpu(report: &mut Report) {
         ratio(Kind::Formhook, Kind::Mirror),
         1.5,
     );
-    report.note("Formhook, of the Lua filter", ratio(Kind::Formhook, Kind::Lua));
-    report.note(
-        "CPU of a push to a cluster, of one that Envoy mirrors",
-        ratio(Kind::Direct, Kind::Mirror),
-    );
-    report.half_load = median(gateways[3].4.clone()) / 2.0;
+    for (what, a, b) in [
+        ("CPU of a call that is led past the filter, of one without", Kind::Past, Kind::Nothing),
+        ("CPU of a call through an empty Wasm filter, of one without", Kind::Empty, Kind::Nothing),
+        ("CPU of a push to a cluster, of a call that Envoy mirrors", Kind::Direct, Kind::Mirror),
+        ("CPU of a push to a URL, of one by the Lua filter", Kind::Formhook, Kind::Lua),
+        ("CPU of a push to a cluster, of one by the Lua filter", Kind::Direct, Kind::Lua),
+    ] {
+        report.note(what, ratio(a, b));
+    }
+    let formhook = gateways.iter().find(|gateway| gateway.0 == Kind::Formhook).unwrap();
+    report.half_load = median(formhook.4.clone()) / 2.0;
 }
 
 /// How long each call took, the shortest first.

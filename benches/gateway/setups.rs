@@ -1,9 +1,11 @@
 //! The gateways that are compared. They are the shipped one, but for what is said here.
 
+use super::load::{UNWATCHED, WATCHED};
 use super::orders::{APP, ORDERS};
-use crate::support::gateway::{Gateway, SECRET_ENV, Setup};
+use crate::support::gateway::{Gateway, SECRET_ENV, Setup, root};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::process::Command;
 
 /// What a gateway does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,10 @@ pub enum Kind {
     Nothing,
     /// It sends the request to the receiver as well, by itself.
     Mirror,
+    /// A Wasm filter is there that does nothing.
+    Empty,
+    /// Formhook is there, and the call's route leads past it.
+    Past,
     /// Formhook is there, and the call is not one that it watches.
     NotWatched,
     /// Formhook pushes what was changed, by the egress listener, to whatever URL.
@@ -23,13 +29,23 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Nothing, Kind::Mirror, Kind::NotWatched, Kind::Formhook, Kind::Direct, Kind::Lua];
+    pub const ALL: [Kind; 8] = [
+        Kind::Nothing,
+        Kind::Mirror,
+        Kind::Empty,
+        Kind::Past,
+        Kind::NotWatched,
+        Kind::Formhook,
+        Kind::Direct,
+        Kind::Lua,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Nothing => "no filter",
             Kind::Mirror => "request_mirror_policies",
+            Kind::Empty => "empty Wasm filter",
+            Kind::Past => "Formhook, call led past it",
             Kind::NotWatched => "Formhook, call not watched",
             Kind::Formhook => "Formhook, pushing to a URL",
             Kind::Direct => "Formhook, to a cluster",
@@ -39,11 +55,14 @@ impl Kind {
 
     /// Whether the receiver gets something of each call.
     pub fn pushes(self) -> bool {
-        !matches!(self, Kind::Nothing | Kind::NotWatched)
+        matches!(self, Kind::Mirror | Kind::Formhook | Kind::Direct | Kind::Lua)
     }
 
     pub fn path(self) -> &'static str {
-        if self == Kind::NotWatched { super::load::UNWATCHED } else { super::load::WATCHED }
+        match self {
+            Kind::Past | Kind::NotWatched => UNWATCHED,
+            _ => WATCHED,
+        }
     }
 }
 
@@ -91,8 +110,23 @@ pub async fn start(kind: Kind, platform: u16, receiver: u16) -> Gateway {
     if kind == Kind::Direct {
         plugin["webhooks"][0]["cluster"] = json!("receiver");
     }
-    let setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
+    let mut setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
+    if kind == Kind::Empty {
+        setup = setup.module(empty_module());
+    }
     setup.edited(|setup| edit(setup, kind, receiver)).start().await
+}
+
+/// Assembles the filter that does nothing. Its name in the folder of modules.
+fn empty_module() -> &'static str {
+    const NAME: &str = "empty.wasm";
+    let assembled = Command::new("wasm-as")
+        .arg(root().join("benches/gateway/empty.wat"))
+        .arg("-o")
+        .arg(root().join("build").join(NAME))
+        .status();
+    assert!(assembled.is_ok_and(|status| status.success()), "wasm-as, of Binaryen, is needed");
+    NAME
 }
 
 /// Formhook before targets on these ports.
@@ -101,8 +135,21 @@ pub async fn formhook(platform: u16, receivers: &[u16]) -> Gateway {
     Setup::new(platform, &plugin(receivers)).start().await
 }
 
+const ROUTES: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes";
+
 fn edit(setup: &mut Setup, kind: Kind, receiver: u16) {
-    if matches!(kind, Kind::Formhook | Kind::NotWatched) {
+    if matches!(kind, Kind::Formhook | Kind::NotWatched | Kind::Empty) {
+        return;
+    }
+    if kind == Kind::Past {
+        let routes = setup.at(ROUTES).as_array_mut().unwrap();
+        let mut past = routes[0].clone();
+        past["match"] = json!({"prefix": UNWATCHED});
+        let disabled = json!({
+            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true,
+        });
+        past["typed_per_filter_config"] = json!({"envoy.filters.http.wasm": disabled});
+        routes.insert(0, past);
         return;
     }
     let filters = setup.http_filters().as_array_mut().unwrap();
@@ -117,8 +164,8 @@ fn edit(setup: &mut Setup, kind: Kind, receiver: u16) {
     cluster.pointer_mut(endpoint).unwrap()["port_value"] = json!(receiver);
     setup.at("/static_resources/clusters").as_array_mut().unwrap().push(cluster);
     if kind == Kind::Mirror {
-        let route = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0/route";
-        setup.at(route)["request_mirror_policies"] = json!([{"cluster": "receiver"}]);
+        let route = &mut setup.at(ROUTES)[0]["route"];
+        route["request_mirror_policies"] = json!([{"cluster": "receiver"}]);
     }
     if kind == Kind::Lua {
         let lua = json!({
