@@ -219,12 +219,19 @@ pub async fn memory(report: &mut Report) {
         let (_dead, port) = dead_port();
         let gateway = formhook(platform.port, &[port]).await;
         as_many_as_go(gateway.address, WATCHED, BODY, 100).await;
-        let before = mib(&gateway);
+        let before = allocated_kib(&gateway).await;
         as_many_as_go(gateway.address, WATCHED, BODY, waiting).await;
-        let size = 200 + fields * 46;
+        let each = (allocated_kib(&gateway).await - before) / waiting as f64;
+        let body = (200 + fields * 46) as f64 / 1024.0;
         report.note(
-            &format!("memory of {waiting} waiting pushes of {:.1} KiB, MiB", size as f64 / 1024.0),
-            mib(&gateway) - before,
+            &format!("memory of each of {waiting} waiting pushes of {body:.1} KiB, KiB"),
+            each,
         );
     }
+}
+
+/// What Envoy has allocated, shared data included, whatever more it holds of the system's memory.
+async fn allocated_kib(gateway: &Gateway) -> f64 {
+    let page: serde_json::Value = serde_json::from_str(&gateway.stats("/memory").await).unwrap();
+    page["allocated"].as_str().unwrap().parse::<f64>().unwrap() / 1024.0
 }

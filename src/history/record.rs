@@ -313,7 +313,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_bounded_record_is_read_as_it_was_stored(mut record in any_record()) {
-            record.url = shown_url(&record.url);
+            record.url = shown_url(&record.url).into();
             for (text, max) in [
                 (&mut record.cause, MAX_CAUSE_BYTES),
                 (&mut record.answer, MAX_ANSWER_BYTES),
