@@ -12,6 +12,7 @@ mod quiet;
 mod request;
 mod retry_after;
 mod schedule;
+mod shortcut;
 mod target;
 mod verdict;
 mod webhook;

@@ -152,6 +152,8 @@ pub struct EgressReport {
     pub details: String,
     /// Envoy's `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
     pub transport_failure: String,
+    /// Where the target is, if the answer is its own: the address that was judged.
+    pub address: Option<Box<str>>,
 }
 
 /// What a metric is.

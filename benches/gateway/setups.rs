@@ -111,10 +111,12 @@ pub async fn start(kind: Kind, platform: u16, receiver: u16) -> Gateway {
         plugin["webhooks"][0]["cluster"] = json!("receiver");
     }
     let mut setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
-    if kind == Kind::Empty {
-        setup = setup.module(empty_module());
-    }
-    setup.edited(|setup| edit(setup, kind, receiver)).start().await
+    setup = match kind {
+        Kind::Empty => setup.module(empty_module()),
+        Kind::Past => setup.leading_past(UNWATCHED),
+        _ => setup.edited(|setup| edit(setup, kind, receiver)),
+    };
+    setup.start().await
 }
 
 /// Assembles the filter that does nothing. Its name in the folder of modules.
@@ -135,21 +137,8 @@ pub async fn formhook(platform: u16, receivers: &[u16]) -> Gateway {
     Setup::new(platform, &plugin(receivers)).start().await
 }
 
-const ROUTES: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes";
-
 fn edit(setup: &mut Setup, kind: Kind, receiver: u16) {
-    if matches!(kind, Kind::Formhook | Kind::NotWatched | Kind::Empty) {
-        return;
-    }
-    if kind == Kind::Past {
-        let routes = setup.at(ROUTES).as_array_mut().unwrap();
-        let mut past = routes[0].clone();
-        past["match"] = json!({"prefix": UNWATCHED});
-        let disabled = json!({
-            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true,
-        });
-        past["typed_per_filter_config"] = json!({"envoy.filters.http.wasm": disabled});
-        routes.insert(0, past);
+    if matches!(kind, Kind::Formhook | Kind::NotWatched) {
         return;
     }
     let filters = setup.http_filters().as_array_mut().unwrap();
@@ -164,7 +153,7 @@ fn edit(setup: &mut Setup, kind: Kind, receiver: u16) {
     cluster.pointer_mut(endpoint).unwrap()["port_value"] = json!(receiver);
     setup.at("/static_resources/clusters").as_array_mut().unwrap().push(cluster);
     if kind == Kind::Mirror {
-        let route = &mut setup.at(ROUTES)[0]["route"];
+        let route = &mut setup.routes()[0]["route"];
         route["request_mirror_policies"] = json!([{"cluster": "receiver"}]);
     }
     if kind == Kind::Lua {

@@ -13,7 +13,7 @@ pub(super) use tell::{record_of, record_of_ending};
 use super::lane::{Job, Lane};
 use super::quiet::Quiet;
 use super::request::{self, Stamp};
-use super::verdict::Cause;
+use super::verdict::{Cause, Way};
 use super::{Purpose, Webhook, WhileDisabled};
 use crate::duration;
 use crate::form::{FormKey, Schema};
@@ -109,6 +109,7 @@ struct Attempt {
     loaded: Loaded,
     stamp: Stamp,
     sent: Duration,
+    way: Way,
 }
 
 /// How an attempt went, as the history tells it.
@@ -367,14 +368,18 @@ impl<S: Store> Courier<S> {
             return true;
         };
         let stamp = Stamp::new(host);
-        match request::send(host, target, &loaded.entry.push, stamp) {
+        let address = queue.shortcut.address(now);
+        let way = Way::to(&target.target, address);
+        match request::send(host, target, &loaded.entry.push, stamp, address) {
             Ok(id) => {
                 self.metrics.attempt(host, &target.id);
                 let (target, lane) = (Rc::clone(target), Some(lane));
-                self.in_flight.insert(id, Attempt { lane, target, job, loaded, stamp, sent: now });
+                let attempt = Attempt { lane, target, job, loaded, stamp, sent: now, way };
+                self.in_flight.insert(id, attempt);
             }
             Err(error) => {
                 queue.back();
+                queue.shortcut.forget();
                 self.postpone(lane, job, &Cause::from(error), now);
             }
         }

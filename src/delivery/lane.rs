@@ -3,6 +3,7 @@
 //! A lane knows places and times and nothing of the world. Two pushes for the same record never
 //! overtake each other; all others may.
 
+use super::shortcut::Shortcut;
 use crate::host::UnixMillis;
 use crate::order::by_number;
 use crate::store::{Place, Push};
@@ -77,6 +78,8 @@ pub(super) struct Lane {
     /// How often in a row the target said that it is called too often.
     slow_downs: u32,
     hash: DefaultHashBuilder,
+    /// Past the egress listener.
+    pub(super) shortcut: Shortcut,
 }
 
 impl Lane {

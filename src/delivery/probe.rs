@@ -3,7 +3,7 @@
 use super::Webhook;
 use super::courier::{Ending, record_of_ending};
 use super::request::{self, Stamp};
-use super::verdict::{Cause, Verdict, judge};
+use super::verdict::{Cause, Verdict, Way, judge};
 use crate::form::FormKey;
 use crate::history::{Outcome, Record};
 use crate::host::{Answer, CalloutId, Host, Reply, UnixMillis};
@@ -52,7 +52,7 @@ impl Probe {
             body: BODY.to_vec(),
         };
         let stamp = Stamp::new(host);
-        let sent = request::send(host, &webhook, &push, stamp);
+        let sent = request::send(host, &webhook, &push, stamp, None);
         let probe = Probe { webhook, push, stamp, sent: host.uptime() };
         match sent {
             Ok(id) => Ok((id, probe)),
@@ -68,7 +68,7 @@ impl Probe {
     pub fn hear(self, host: &impl Host, reply: &Reply) -> Probed {
         let elapsed = host.uptime().saturating_sub(self.sent);
         let Webhook { target, timeout, .. } = &*self.webhook;
-        let verdict = judge(reply, target.is_by_egress(), elapsed, *timeout);
+        let verdict = judge(reply, Way::to(target, None), elapsed, *timeout);
         let answer = verdict.answer(reply);
         match verdict {
             Verdict::Delivered => self.end(host, "", answer),

@@ -11,6 +11,9 @@ use std::borrow::Cow;
 /// Tells the egress listener which of its clusters to take, the plain or the TLS one.
 const SCHEME_HEADER: &str = "x-formhook-scheme";
 
+/// Tells a cluster past the egress listener where to connect to. The cluster takes it off again.
+const ADDRESS_HEADER: &str = "x-formhook-address";
+
 /// Who calls.
 pub(crate) const USER_AGENT: &str = concat!("formhook/", env!("CARGO_PKG_VERSION"));
 
@@ -91,12 +94,13 @@ fn request<'a>(
     Request { path, headers }
 }
 
-/// Sends one attempt.
+/// Sends one attempt, past the egress listener if the address is known.
 pub(super) fn send(
     host: &impl Host,
     webhook: &Webhook,
     push: &Push,
     stamp: Stamp,
+    address: Option<&str>,
 ) -> Result<CalloutId, CalloutError> {
     let target = &webhook.target;
     let Request { path, headers: own } = request(webhook, push, stamp, Purpose::Send);
@@ -106,7 +110,11 @@ pub(super) fn send(
         (":authority", target.authority()),
         (":path", &path),
     ];
-    if target.is_by_egress() {
+    let mut cluster = target.cluster();
+    if let Some(address) = address {
+        cluster = target.cluster_past_egress();
+        headers.push((ADDRESS_HEADER, address));
+    } else if target.is_by_egress() {
         headers.push((SCHEME_HEADER, target.scheme()));
     }
     headers.extend(own.iter().map(|(name, value)| (*name, &**value)));
@@ -117,7 +125,7 @@ pub(super) fn send(
         }
         webhook::Purpose::Push | webhook::Purpose::Notify(_) => Cow::Borrowed(&push.body),
     };
-    host.call(Callout { cluster: target.cluster(), headers, body: &body, timeout: webhook.timeout })
+    host.call(Callout { cluster, headers, body: &body, timeout: webhook.timeout })
 }
 
 /// The headers of an attempt as the history may show them: no signature, no credential.

@@ -129,6 +129,11 @@ impl Target {
         self.cluster.as_deref().unwrap_or(EGRESS_CLUSTER)
     }
 
+    /// The cluster that leads past the egress listener, to an address that the listener judged.
+    pub(super) fn cluster_past_egress(&self) -> &'static str {
+        if self.scheme == "https" { "formhook_egress_https" } else { "formhook_egress_http" }
+    }
+
     /// Whether it is reached through the egress listener.
     pub fn is_by_egress(&self) -> bool {
         self.cluster.is_none()

@@ -1,8 +1,9 @@
 //! What an answer means, and what to tell the operator about a failure.
 
+use super::Target;
 use crate::duration;
 use crate::host::{Answer, CalloutError, EgressReport, Reply, VIA_UPSTREAM};
-use crate::text::has;
+use crate::text::{has, split_once};
 use std::fmt;
 use std::time::Duration;
 
@@ -101,13 +102,30 @@ impl From<CalloutError> for Cause {
     }
 }
 
+/// The way that an attempt takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Through the egress listener, which reports on it.
+    Egress,
+    /// Past the listener, to an address that it judged before.
+    PastEgress,
+    /// By a cluster of the operator's.
+    Cluster,
+}
+
+impl Way {
+    /// The way to a target, of which the address may be known.
+    pub(super) fn to(target: &Target, address: Option<&str>) -> Self {
+        match (target.is_by_egress(), address) {
+            (false, _) => Way::Cluster,
+            (true, None) => Way::Egress,
+            (true, Some(_)) => Way::PastEgress,
+        }
+    }
+}
+
 /// Judges a reply that came `elapsed` after the attempt, which might take until `timeout`.
-pub(super) fn judge(
-    reply: &Reply,
-    by_egress: bool,
-    elapsed: Duration,
-    timeout: Duration,
-) -> Verdict {
+pub(super) fn judge(reply: &Reply, way: Way, elapsed: Duration, timeout: Duration) -> Verdict {
     // Envoy's timers go by the time at which its event loop last woke, so they may fire early.
     let time_is_over = elapsed >= timeout.saturating_sub(timeout / 16);
     let answer = match reply {
@@ -118,22 +136,44 @@ pub(super) fn judge(
     };
     // Envoy answers 504 itself when a callout takes too long. That answer has no report, as it
     // was made on this side of the egress listener.
-    let is_timeout = match (&answer.egress, by_egress) {
-        (None, true) => true,
-        (None, false) => time_is_over,
+    let is_timeout = match (&answer.egress, way) {
+        (None, Way::Egress) => true,
+        (None, Way::PastEgress | Way::Cluster) => time_is_over,
         (Some(_), _) => false,
     };
     if answer.status == 504 && is_timeout {
         return Verdict::Failed(Cause::Timeout(timeout));
     }
-    if by_egress && answer.egress.is_none() {
+    let cause = match (&answer.egress, way) {
         // Whatever the listener answers bears its report, so this was not it.
-        return Verdict::Failed(Cause::NoEgress);
-    }
-    match answer.egress.as_ref().and_then(|report| reported(report, timeout)) {
+        (None, Way::Egress) => Some(Cause::NoEgress),
+        (Some(report), Way::Egress) => reported(report, timeout),
+        // There is nobody to report: what looks like a report is the target's.
+        (_, Way::PastEgress) => gateways_own(answer),
+        (_, Way::Cluster) => None,
+    };
+    match cause {
         Some(cause) => Verdict::Failed(cause),
         None => by_status(answer),
     }
+}
+
+/// The cause that Envoy names when it answers in place of a target that it did not reach. A target that
+/// answers the same gets another cause in its history than its status, and no more than that.
+fn gateways_own(answer: &Answer) -> Option<Cause> {
+    const BEGIN: &str = "upstream_connect_error_or_disconnect/reset_before_headers._";
+    const REASON: &str = "reset_reason:_";
+    const FAILURE: &str = ",_transport_failure_reason:_";
+    // As in the listener's reports, so that the same words mean the same.
+    let text = std::str::from_utf8(&answer.excerpt).ok()?.replace(' ', "_");
+    let (_, reason) = split_once(text.strip_prefix(BEGIN)?, REASON)?;
+    let (reason, transport_failure) = split_once(reason, FAILURE).unwrap_or((reason, ""));
+    Some(match reason {
+        "connection_termination" | "remote_reset" => Cause::ConnectionClosed,
+        "protocol_error" => Cause::NotHttp,
+        _ => unconnected(reason, transport_failure)
+            .unwrap_or_else(|| Cause::ConnectionFailed(words(reason))),
+    })
 }
 
 fn by_status(answer: &Answer) -> Verdict {
@@ -145,13 +185,12 @@ fn by_status(answer: &Answer) -> Verdict {
 
 /// The cause that the egress listener reports; `None` if the answer is the target's own.
 fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
-    let EgressReport { flags, details, transport_failure } = report;
+    let EgressReport { flags, details, transport_failure, .. } = report;
     if details == VIA_UPSTREAM {
         return None;
     }
     let is_set = |flag: &str| flags.split(',').any(|set| set == flag);
-    let says = |part: &str| has(details, part) || has(transport_failure, part);
-    let cause = if details.starts_with("rbac_access_denied") {
+    Some(if details.starts_with("rbac_access_denied") {
         Cause::Forbidden
     } else if is_set("DF") {
         Cause::Dns(dns_in_words(braced(details)))
@@ -161,27 +200,36 @@ fn reported(report: &EgressReport, timeout: Duration) -> Option<Cause> {
         Cause::NotHttp
     } else if is_set("UT") {
         Cause::Timeout(timeout)
-    } else if is_tls(transport_failure) {
-        Cause::Tls(tls_in_words(transport_failure))
-    } else if says("refused") {
-        Cause::ConnectionRefused
-    } else if says("connection_timeout") || says("local_connection_failure") {
-        // Envoy 1.36 calls it the one, later ones the other.
-        Cause::ConnectionFailed("no answer in time".into())
-    } else if says("reset_by_peer") || says("Broken_pipe") || details.ends_with(BARE_FAILURE) {
-        Cause::ConnectionFailed("the target closed it while it was being opened".into())
+    } else if let Some(cause) = unconnected(braced(details), transport_failure) {
+        cause
     } else if is_set("UC") || is_set("UR") {
         Cause::ConnectionClosed
     } else if is_set("UF") {
         Cause::ConnectionFailed(words(braced(details)))
     } else {
         Cause::Other(words(details))
-    };
-    Some(cause)
+    })
+}
+
+/// Why there was no connection, if that is what Envoy says.
+fn unconnected(reason: &str, transport_failure: &str) -> Option<Cause> {
+    let says = |part: &str| has(reason, part) || has(transport_failure, part);
+    Some(if is_tls(transport_failure) {
+        Cause::Tls(tls_in_words(transport_failure))
+    } else if says("refused") {
+        Cause::ConnectionRefused
+    } else if says("connection_timeout") || says("local_connection_failure") {
+        // Envoy 1.36 calls it the one, later ones the other.
+        Cause::ConnectionFailed("no answer in time".into())
+    } else if says("reset_by_peer") || says("Broken_pipe") || reason == BARE_FAILURE {
+        Cause::ConnectionFailed("the target closed it while it was being opened".into())
+    } else {
+        return None;
+    })
 }
 
 /// What Envoy says of a connection that failed for no reason that it knows.
-const BARE_FAILURE: &str = "{remote_connection_failure}";
+const BARE_FAILURE: &str = "remote_connection_failure";
 
 /// Envoy writes no spaces into its details.
 fn words(details: &str) -> String {
@@ -256,6 +304,7 @@ mod tests {
             flags: flags.into(),
             details: details.into(),
             transport_failure: transport_failure.into(),
+            address: None,
         }
     }
 
@@ -263,11 +312,50 @@ mod tests {
         Reply::Answer(Answer { status, egress, ..Answer::default() })
     }
 
-    fn judged(reply: &Reply, by_egress: bool, elapsed: Duration) -> String {
-        match judge(reply, by_egress, elapsed, TIMEOUT) {
+    fn judged(reply: &Reply, way: Way, elapsed: Duration) -> String {
+        match judge(reply, way, elapsed, TIMEOUT) {
             Verdict::Delivered => "delivered".into(),
             Verdict::Failed(cause) => cause.to_string(),
         }
+    }
+
+    /// What Envoy answers for a target that it did not reach, without the listener.
+    fn past_egress(status: u16, reason: &str) -> String {
+        let begin = "upstream connect error or disconnect/reset before headers. reset reason: ";
+        let excerpt = [begin, reason].concat().into_bytes();
+        let reply = Reply::Answer(Answer { status, excerpt, ..Answer::default() });
+        judged(&reply, Way::PastEgress, Duration::ZERO)
+    }
+
+    #[test]
+    fn what_envoy_answers_past_the_listener_is_told_in_words() {
+        // Seen with Envoy 1.36.4 and 1.40.0.
+        for (status, reason, expected) in [
+            (503, "connection termination", "connection closed before an answer"),
+            (503, "remote reset", "connection closed before an answer"),
+            (502, "protocol error", "the answer is not HTTP"),
+            (503, "connection timeout", "connection failed: no answer in time"),
+            (503, "local connection failure", "connection failed: no answer in time"),
+            (
+                503,
+                "remote connection failure",
+                "connection failed: the target closed it while it was being opened",
+            ),
+        ] {
+            assert_eq!(past_egress(status, reason), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn past_the_listener_nobody_reports() {
+        let forged = || Some(report("DF", "dns", ""));
+        for (status, expected) in [(200, "delivered"), (502, "HTTP 502"), (504, "HTTP 504")] {
+            let reply = answer(status, forged());
+            for way in [Way::PastEgress, Way::Cluster] {
+                assert_eq!(judged(&reply, way, Duration::ZERO), expected);
+            }
+        }
+        assert_eq!(judged(&answer(504, None), Way::PastEgress, TIMEOUT), "timeout after 2s");
     }
 
     /// What the egress listener reports for a connection that failed, as Envoy words it.
@@ -276,14 +364,18 @@ mod tests {
             "upstream_reset_before_response_started{{remote_connection_failure|{transport_failure}}}"
         );
         let reply = answer(503, Some(report("UF", &details, transport_failure)));
-        assert_eq!(judged(&reply, true, Duration::ZERO), expected, "{transport_failure}");
+        assert_eq!(judged(&reply, Way::Egress, Duration::ZERO), expected, "{transport_failure}");
+        // Past the listener Envoy says the same with spaces.
+        let failure = transport_failure.replace('_', " ");
+        let said = format!("remote connection failure, transport failure reason: {failure}");
+        assert_eq!(past_egress(503, &said), expected, "{failure}");
     }
 
     #[test]
     fn only_2xx_is_success() {
         let own = || Some(report("-", "via_upstream", ""));
         for status in [200, 201, 204, 299] {
-            assert_eq!(judged(&answer(status, own()), true, TIMEOUT), "delivered");
+            assert_eq!(judged(&answer(status, own()), Way::Egress, TIMEOUT), "delivered");
         }
         for (status, expected) in [
             (101, "HTTP 101"),
@@ -295,32 +387,32 @@ mod tests {
             (600, "HTTP 600"),
             (0, "an answer without an HTTP status"),
         ] {
-            assert_eq!(judged(&answer(status, own()), true, TIMEOUT), expected);
+            assert_eq!(judged(&answer(status, own()), Way::Egress, TIMEOUT), expected);
         }
     }
 
     #[test]
     fn the_gateways_own_504_is_a_timeout() {
-        assert_eq!(judged(&answer(504, None), true, Duration::ZERO), "timeout after 2s");
-        assert_eq!(judged(&answer(504, None), false, TIMEOUT), "timeout after 2s");
+        assert_eq!(judged(&answer(504, None), Way::Egress, Duration::ZERO), "timeout after 2s");
+        assert_eq!(judged(&answer(504, None), Way::Cluster, TIMEOUT), "timeout after 2s");
         // Without the egress listener only the time tells it from the target's.
-        assert_eq!(judged(&answer(504, None), false, Duration::ZERO), "HTTP 504");
+        assert_eq!(judged(&answer(504, None), Way::Cluster, Duration::ZERO), "HTTP 504");
     }
 
     #[test]
     fn an_answer_without_a_report_did_not_come_from_the_egress_listener() {
         let reply = answer(503, None);
         let no_egress = "the gateway's egress listener is out of reach";
-        assert_eq!(judged(&reply, true, Duration::ZERO), no_egress);
-        assert_eq!(judged(&reply, false, Duration::ZERO), "HTTP 503");
+        assert_eq!(judged(&reply, Way::Egress, Duration::ZERO), no_egress);
+        assert_eq!(judged(&reply, Way::Cluster, Duration::ZERO), "HTTP 503");
         assert!(Cause::NoEgress.is_own_side());
     }
 
     #[test]
     fn an_answer_that_breaks_off_is_told_from_one_that_takes_too_long() {
         let broken = "the answer broke off or was larger than 32 MiB";
-        assert_eq!(judged(&Reply::Broken, true, Duration::ZERO), broken);
-        assert_eq!(judged(&Reply::Broken, true, TIMEOUT), "timeout after 2s");
+        assert_eq!(judged(&Reply::Broken, Way::Egress, Duration::ZERO), broken);
+        assert_eq!(judged(&Reply::Broken, Way::Egress, TIMEOUT), "timeout after 2s");
     }
 
     #[test]
@@ -387,7 +479,7 @@ mod tests {
             ("NC", "cluster_not_found", "cluster not found"),
         ] {
             let reply = answer(503, Some(report(flags, details, "")));
-            assert_eq!(judged(&reply, true, Duration::ZERO), expected, "{details}");
+            assert_eq!(judged(&reply, Way::Egress, Duration::ZERO), expected, "{details}");
         }
     }
 

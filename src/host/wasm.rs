@@ -134,7 +134,12 @@ pub fn reply(headers: usize, body: usize) -> Reply {
         let details = text("x-formhook-details").unwrap_or_default();
         let is_upstream = is_success && details == VIA_UPSTREAM;
         let transport_failure = unless(is_upstream, "x-formhook-transport-failure");
-        EgressReport { flags, details, transport_failure: transport_failure.unwrap_or_default() }
+        EgressReport {
+            flags,
+            transport_failure: transport_failure.unwrap_or_default(),
+            address: unless(!is_upstream, "x-formhook-address").map(String::into_boxed_str),
+            details,
+        }
     };
     Reply::Answer(Answer {
         status: status.unwrap_or_default(),

@@ -53,6 +53,30 @@ async fn passes_and_misses(step: Step, body: &[u8], reason: &str) {
 }
 
 #[tokio::test]
+async fn a_call_can_be_led_past_the_filter_by_its_route() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let setup = gateway(&platform, &receiver.url("/")).leading_past(UPDATE);
+    let gateway = setup.start().await;
+    let key = platform.api_key();
+    let created: Value = gateway.call(CREATE, key, &order("first")).await.json().await.unwrap();
+    let mut update = order("second");
+    update["data_id"] = created["data"]["_id"].clone();
+    let updated: Value = gateway.call(UPDATE, key, &update).await.json().await.unwrap();
+    assert_eq!(updated["data"][CUSTOMER], "second");
+    assert_eq!(gateway.call(CREATE, key, &order("third")).await.status(), 200);
+    let mut pushed: Vec<Value> = receiver
+        .wait_for(2)
+        .await
+        .iter()
+        .map(|push| push.json()["data"]["customer"].take())
+        .collect();
+    pushed.sort_by_key(ToString::to_string);
+    assert_eq!(pushed, ["first", "third"]);
+    assert_eq!(gateway.metric(&events("data_update")).await, 0.0);
+}
+
+#[tokio::test]
 async fn garbage_is_passed_on_and_counted() {
     let page = "<html>502 from some proxy</html>";
     passes_and_misses(answer(page), page.as_bytes(), "malformed").await;

@@ -22,6 +22,7 @@ mod large_bodies;
 mod observability;
 mod redis;
 mod resilience;
+mod shortcut;
 mod targets;
 
 pub use orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform as orders_platform};

@@ -673,23 +673,22 @@ fn set_webhooks(host: &SimHost, variant: u64) {
 /// What a target in this mood makes of an attempt, and after how many milliseconds.
 pub fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
     let answer = |status, flags: &str, details: &str| {
+        let is_own = details == "via_upstream";
         let egress = EgressReport {
             flags: flags.into(),
             details: details.into(),
             transport_failure: String::new(),
+            address: is_own.then(|| "192.0.2.1:443".into()),
         };
+        // Past the egress listener there is nobody to report.
+        let egress = (!sent.headers.contains_key("x-formhook-address")).then_some(egress);
         let retry_after = match random.below(1000) {
             3..100 => Some("2".into()),
             0 => Some("Fri, 31 Dec 9999 23:59:59 GMT".into()),
             1 | 2 => Some("-5".into()),
             _ => None,
         };
-        Reply::Answer(Answer {
-            status,
-            egress: Some(egress),
-            retry_after,
-            excerpt: b"said".to_vec(),
-        })
+        Reply::Answer(Answer { status, egress, retry_after, excerpt: b"said".to_vec() })
     };
     let timeout = u64::try_from(sent.timeout.as_millis()).unwrap();
     let after = 1 + random.below(timeout - 1);

@@ -183,6 +183,25 @@ impl Setup {
         self.config.pointer_mut(pointer).unwrap_or_else(|| panic!("envoy.yaml has no {pointer}"))
     }
 
+    /// The routes of API calls.
+    pub fn routes(&mut self) -> &mut Vec<Value> {
+        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+        let hosts = &mut self.at(manager)["route_config"]["virtual_hosts"];
+        hosts[0]["routes"].as_array_mut().unwrap()
+    }
+
+    /// Leads calls with such paths past the filter, as a comment in the shipped file says.
+    pub fn leading_past(mut self, prefix: &str) -> Self {
+        let mut past = self.routes()[0].clone();
+        past["match"] = json!({"prefix": prefix});
+        let disabled = json!({
+            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true,
+        });
+        past["typed_per_filter_config"] = json!({"envoy.filters.http.wasm": disabled});
+        self.routes().insert(0, past);
+        self
+    }
+
     /// The filters that an API call passes.
     pub fn http_filters(&mut self) -> &mut Value {
         let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";

@@ -3,7 +3,7 @@
 use super::super::Purpose;
 use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
-use super::super::verdict::{Cause, Verdict, judge};
+use super::super::verdict::{Cause, Verdict, Way, judge};
 use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_ending};
 use crate::duration;
 use crate::history::Outcome;
@@ -30,7 +30,8 @@ impl<S: Store> Courier<S> {
         let now = host.uptime();
         let target = Rc::clone(&attempt.target);
         let elapsed = now.saturating_sub(attempt.sent);
-        let verdict = judge(reply, target.target.is_by_egress(), elapsed, target.timeout);
+        let verdict = judge(reply, attempt.way, elapsed, target.timeout);
+        self.find_way(&attempt, reply, &verdict, now);
         let answer = verdict.answer(reply);
         let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
         // Only the platform says of an answer that asking again is of no use.
@@ -70,6 +71,16 @@ impl<S: Store> Courier<S> {
         self.handle(host, events);
         if self.is_leaving {
             self.leave(host);
+        }
+    }
+
+    /// Takes note of the way past the egress listener, or that it led nowhere.
+    fn find_way(&mut self, attempt: &Attempt, reply: &Reply, verdict: &Verdict, now: Duration) {
+        let Some(lane) = self.lane_of(attempt) else { return };
+        match (attempt.way, reply) {
+            (Way::Egress, Reply::Answer(answer)) => lane.shortcut.learn(answer, now),
+            (Way::PastEgress, _) if *verdict != Verdict::Delivered => lane.shortcut.forget(),
+            _ => {}
         }
     }
 

@@ -24,6 +24,8 @@ impl<S: Store> Courier<S> {
         (self.targets, self.metrics) = (targets, metrics);
         let mut left_over = Vec::new();
         for ((mut lane, quiet), position) in lanes.into_iter().zip(quiet).zip(&moves) {
+            // The URL may be another now.
+            lane.shortcut.forget();
             let new =
                 position.and_then(|at| Some((self.lanes.get_mut(at)?, self.quiet.get_mut(at)?)));
             match new {
