@@ -5,6 +5,8 @@
 pub(super) struct Template {
     text: Box<str>,
     parts: Vec<Part>,
+    /// No shorter path matches: with ids in them, most templates are longer than most paths.
+    shortest: usize,
 }
 
 /// A text that stands in the path, and what is captured after it; only the last part may capture
@@ -45,7 +47,10 @@ impl Template {
             parts.push(Part { text: left.into(), capture: None });
         }
         let is_closed = parts.iter().all(|part| !part.text.contains('}'));
-        is_closed.then(|| Template { text: template.into(), parts })
+        let shortest =
+            parts.iter().map(|part| part.text.len() + usize::from(part.capture.is_some()));
+        let shortest = shortest.sum();
+        is_closed.then(|| Template { text: template.into(), parts, shortest })
     }
 
     /// The template as it was given.
@@ -82,8 +87,10 @@ impl Template {
         path: &'p str,
         mut captured: impl FnMut(&str, &'p str),
     ) -> bool {
+        if path.len() < self.shortest {
+            return false;
+        }
         if let [Part { text, capture: None }] = self.parts.as_slice() {
-            // Seldom has another path even the same length.
             return **text == *path;
         }
         let mut left = path;
