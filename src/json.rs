@@ -149,9 +149,7 @@ impl<'d> Value<'d> {
 
     /// The member of an object with this name. Of duplicates the last, as in JavaScript.
     pub fn get(&self, name: &str) -> Option<Value<'d>> {
-        let mut found = [None];
-        self.find(&[name], &mut found);
-        let [found] = found;
+        let [found] = self.get_all(&[name]);
         found
     }
 
@@ -172,21 +170,20 @@ impl<'d> Value<'d> {
         // for each length, the longest together.
         let bit = |length: usize| 1_u64 << length.min(63);
         let lengths = names.iter().fold(0, |lengths, name| lengths | bit(name.len()));
-        let mut members = self.children(Kind::Object);
-        while let [key, value, ..] = members.nodes {
+        let mut nodes = self.children(Kind::Object).nodes;
+        while let [key, values @ ..] = nodes {
+            let (name, value) =
+                (Value { text: self.text, nodes }, Value { text: self.text, nodes: values });
+            nodes = values.get(value.node().size as usize..).unwrap_or_default();
             let length = (key.end as usize).wrapping_sub(key.start as usize).wrapping_sub(2);
-            if (key.escaped || lengths & bit(length) != 0)
-                && let (Some(key), Some(value)) = (members.next(), members.next())
-            {
-                let key = key.string().unwrap_or(Text::new("", false));
-                for (_, found) in
-                    names.iter().zip(found.iter_mut()).filter(|(name, _)| key.is(name))
-                {
+            if !key.escaped && lengths & bit(length) == 0 {
+                continue;
+            }
+            let Some(name) = name.string() else { continue };
+            for (wanted, found) in names.iter().zip(found.iter_mut()) {
+                if name.is(wanted) {
                     *found = Some(value);
                 }
-            } else {
-                let member = (value.size as usize).wrapping_add(1);
-                members.nodes = members.nodes.get(member..).unwrap_or_default();
             }
         }
     }

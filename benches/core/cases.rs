@@ -1,12 +1,13 @@
 //! What is measured of the core, by time and by instructions: the steps of a push, and a whole one.
 
 use super::world::World;
-use formhook::capture::{Budget, Captured, Exchange, Head, Outcome, jodoo_operations};
-use formhook::capture::{Lookup, Operations};
+use formhook::capture::{
+    Body, Budget, Captured, Exchange, Head, Lookup, Operations, Outcome, jodoo_operations,
+};
 use formhook::config::Config;
 use formhook::form::Forms;
 use formhook::history::{self, Record};
-use formhook::host::{Answer, EgressReport, QueueId, Reply, UnixMillis};
+use formhook::host::{Answer, EgressReport, QueueId, Reply, UnixMillis, VIA_UPSTREAM};
 use formhook::payload::payload;
 use formhook::pipeline::Pipeline;
 use formhook::sign::{Secret, jodoo, standard};
@@ -15,17 +16,20 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub const APP: &str = "59264073a2a60c0c08e20bfb";
-pub const ENTRY: &str = "59264073a2a60c0c08e20bfd";
+const APP: &str = "59264073a2a60c0c08e20bfb";
+const ENTRY: &str = "59264073a2a60c0c08e20bfd";
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PATH: &str = "/api/v5/app/entry/data/create";
 const NOT_WATCHED: &str = "/api/v5/app/entry/data/list";
-const ID: &str = "4d1d1504-b885-439e-b79e-f10032ce3eed";
-const TIMESTAMP: &str = "1778575509";
+pub const ID: &str = "4d1d1504-b885-439e-b79e-f10032ce3eed";
+pub const TIMESTAMP: &str = "1778575509";
 
 /// Sizes of records: bytes, and fields.
 pub const SIZES: [(usize, usize); 7] =
     [(200, 5), (1_024, 5), (1_024, 20), (10_240, 5), (10_240, 50), (102_400, 50), (102_400, 500)];
+
+/// Sizes of bodies that are signed.
+pub const SIGNED: [usize; 2] = [1_024, 102_400];
 
 /// So many fields have aliases.
 pub const ALIASES: usize = 5;
@@ -78,11 +82,12 @@ pub fn captured(operations: &Operations, budget: &Rc<Budget>, answer: &[u8]) -> 
     let matched = operations.find_by(PATH.as_bytes(), &|| Some(b"POST".to_vec())).unwrap();
     let mut call = Exchange::begin(matched, 1 << 20, budget, Duration::ZERO, |_| None);
     call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
-    for body in [br#"{"app_id":"a","entry_id":"e"}"#, answer] {
-        let into = if body.len() < 30 { call.request() } else { call.response() };
+    let feed = |into: &mut Body, body: &[u8]| {
         assert!(into.make_room(body.len()));
         into.append(body.to_vec());
-    }
+    };
+    feed(call.request(), br#"{"app_id":"a","entry_id":"e"}"#);
+    feed(call.response(), answer);
     call.finish(UnixMillis(1_778_575_509_018)).unwrap()
 }
 
@@ -128,7 +133,7 @@ pub fn matches() -> impl Iterator<Item = Case> {
 
 /// Both signatures of a body.
 pub fn signatures() -> impl Iterator<Item = Case> {
-    [1_024, 102_400].into_iter().flat_map(|bytes| {
+    SIGNED.into_iter().flat_map(|bytes| {
         let secret = Secret::parse(SECRET).unwrap();
         let again = secret.clone();
         let body = vec![b'x'; bytes];
@@ -145,7 +150,7 @@ pub fn signatures() -> impl Iterator<Item = Case> {
     })
 }
 
-pub fn record() -> Record {
+fn record() -> Record {
     let body = String::from_utf8(answer(1_024, 20)).unwrap();
     let headers = [
         ("content-type", "application/json"),
@@ -196,7 +201,7 @@ pub fn pushes() -> impl Iterator<Item = Case> {
         let mut pipeline = Pipeline::new(Rc::clone(&config), &world, "bench", Some(QueueId(1)));
         let budget = Budget::new(1 << 24);
         let answer = answer(bytes, fields);
-        let details = "via_upstream".into();
+        let details = VIA_UPSTREAM.into();
         let report = EgressReport { flags: "-".into(), details, ..EgressReport::default() };
         let reply =
             Reply::Answer(Answer { status: 200, egress: Some(report), ..Answer::default() });

@@ -1,7 +1,8 @@
 //! The same steps in the way that comes to mind first: a tree of values, sorted, and written again.
 
 use super::cases::{
-    ALIASES, Case, SECRET, SIZES, answer, body, captured, config, field_id, size_name,
+    ALIASES, Case, ID, SECRET, SIGNED, SIZES, TIMESTAMP, answer, body, captured, config, field_id,
+    size_name,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,9 +33,13 @@ fn payload(answer: &[u8], aliases: &HashMap<String, String>) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
+fn aliases() -> HashMap<String, String> {
+    (0..ALIASES).map(|n| (field_id(n), format!("field_{n}"))).collect()
+}
+
 pub fn payloads() -> impl Iterator<Item = Case> {
     SIZES.into_iter().map(|(bytes, fields)| {
-        let aliases = (0..ALIASES).map(|n| (field_id(n), format!("field_{n}"))).collect();
+        let aliases = aliases();
         let answer = answer(bytes, fields);
         Case::new(format!("payload/{}, {fields} fields", size_name(bytes)), move || {
             black_box(payload(black_box(&answer), &aliases));
@@ -44,15 +49,12 @@ pub fn payloads() -> impl Iterator<Item = Case> {
 
 /// With a key that is prepared for each signature.
 pub fn signatures() -> impl Iterator<Item = Case> {
-    [1_024, 102_400].into_iter().map(|bytes| {
+    SIGNED.into_iter().map(|bytes| {
         let body = "x".repeat(bytes);
         Case::new(format!("sign/standard, {}", size_name(bytes)), move || {
             let key = STANDARD.decode(SECRET.trim_start_matches("whsec_")).unwrap();
             let mut hmac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-            hmac.update(
-                format!("4d1d1504-b885-439e-b79e-f10032ce3eed.1778575509.{}", black_box(&body))
-                    .as_bytes(),
-            );
+            hmac.update(format!("{ID}.{TIMESTAMP}.{}", black_box(&body)).as_bytes());
             black_box(format!("v1,{}", STANDARD.encode(hmac.finalize().into_bytes())));
         })
     })
@@ -62,7 +64,7 @@ pub fn signatures() -> impl Iterator<Item = Case> {
 pub fn check() {
     let config = config();
     for (bytes, fields) in SIZES {
-        let aliases = (0..ALIASES).map(|n| (field_id(n), format!("field_{n}"))).collect();
+        let aliases = aliases();
         let answer = answer(bytes, fields);
         let call = captured(&config.operations, &Budget::new(1 << 24), &answer);
         let ours = body(&call, &config.forms);

@@ -110,8 +110,8 @@ pub async fn start(kind: Kind, platform: u16, receiver: u16) -> Gateway {
     if kind == Kind::Direct {
         plugin["webhooks"][0]["cluster"] = json!("receiver");
     }
-    let mut setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
-    setup = match kind {
+    let setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
+    let setup = match kind {
         Kind::Empty => setup.module(empty_module()),
         Kind::Past => setup.leading_past(UNWATCHED),
         _ => setup.edited(|setup| edit(setup, kind, receiver)),

@@ -47,9 +47,8 @@ impl Template {
             parts.push(Part { text: left.into(), capture: None });
         }
         let is_closed = parts.iter().all(|part| !part.text.contains('}'));
-        let shortest =
-            parts.iter().map(|part| part.text.len() + usize::from(part.capture.is_some()));
-        let shortest = shortest.sum();
+        let least = |part: &Part| part.text.len() + usize::from(part.capture.is_some());
+        let shortest = parts.iter().map(least).sum();
         is_closed.then(|| Template { text: template.into(), parts, shortest })
     }
 

@@ -223,11 +223,6 @@ impl Fields {
         all
     }
 
-    /// Whether nothing is known of any field.
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-
     /// The field that has this id or this alias.
     pub fn get(&self, name: Text<'_>) -> Option<&Field> {
         if self.fields.is_empty() {

@@ -129,26 +129,22 @@ pub fn reply(headers: usize, body: usize) -> Reply {
     let status: Option<u16> = number(MapType::HttpCallResponseHeaders, ":status");
     // Most answers are a success, of which no more is asked than what is needed to know it.
     let is_success = matches!(status, Some(200..=299));
-    let unless = |is_known: bool, name| if is_known { None } else { text(name) };
+    let text_if = |is_wanted: bool, name| if is_wanted { text(name) } else { None };
     let report = |flags| {
         let details = text("x-formhook-details").unwrap_or_default();
         let is_upstream = is_success && details == VIA_UPSTREAM;
-        let transport_failure = unless(is_upstream, "x-formhook-transport-failure");
+        let transport_failure = text_if(!is_upstream, "x-formhook-transport-failure");
         EgressReport {
             flags,
             transport_failure: transport_failure.unwrap_or_default(),
-            address: unless(!is_upstream, "x-formhook-address").map(String::into_boxed_str),
+            address: text_if(is_upstream, "x-formhook-address").map(String::into_boxed_str),
             details,
         }
     };
     Reply::Answer(Answer {
         status: status.unwrap_or_default(),
-        retry_after: unless(is_success, "retry-after").map(String::into_boxed_str),
-        excerpt: if body > 0 {
-            chunk(BufferType::HttpCallResponseBody, EXCERPT_BYTES)
-        } else {
-            Vec::new()
-        },
+        retry_after: text_if(!is_success, "retry-after").map(String::into_boxed_str),
+        excerpt: chunk(BufferType::HttpCallResponseBody, body.min(EXCERPT_BYTES)),
         egress: text("x-formhook-flags").map(report),
     })
 }
@@ -187,6 +183,9 @@ pub fn resume(stream: u32, root: u32, resume: impl FnOnce() -> Result<(), Status
 
 /// The chunk of a body that is being handled, or so many bytes of it.
 pub fn chunk(buffer: BufferType, size: usize) -> Vec<u8> {
+    if size == 0 {
+        return Vec::new();
+    }
     let bytes = hostcalls::get_buffer(buffer, 0, size).ok().flatten();
     bytes.unwrap_or_default()
 }

@@ -113,18 +113,17 @@ fn full_record<'a>(
     form_name: Content<'a>,
 ) -> Members<'a> {
     let mut data = aliased(record, fields);
-    let names = ["_id", "appId", "entryId", "formName", "deleter", "deleteTime", "flowState"];
-    let contents = [
-        Content::Text(&event.record_id),
-        Content::Text(&event.form.app_id),
-        Content::Text(&event.form.entry_id),
-        form_name,
-        Content::Null,
-        Content::Null,
-        Content::Null,
+    let added = [
+        ("_id", Content::Text(&event.record_id)),
+        ("appId", Content::Text(&event.form.app_id)),
+        ("entryId", Content::Text(&event.form.entry_id)),
+        ("formName", form_name),
+        ("deleter", Content::Null),
+        ("deleteTime", Content::Null),
+        ("flowState", Content::Null),
     ];
-    let own = record.get_all(&names);
-    for ((name, content), own) in names.into_iter().zip(contents).zip(own) {
+    let own = record.get_all(&added.map(|(name, _)| name));
+    for ((name, content), own) in added.into_iter().zip(own) {
         if own.is_none() {
             data.push((Text::plain(name), content));
         }

@@ -27,8 +27,10 @@ mod targets;
 
 pub use orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform as orders_platform};
 use serde_json::{Value, json};
-use support::gateway::{PLATFORM_KEY_ENV, SECRET_ENV, Setup};
+use support::gateway::{PLATFORM_KEY_ENV, SECRET, SECRET_ENV, Setup};
 use support::platform::Platform;
+use support::receiver::Received;
+use support::verify;
 
 pub const ITEMS: &str = "_widget_1528854613291";
 pub const SKU: &str = "_widget_1528854614409";
@@ -85,6 +87,12 @@ pub fn pushed(op: &str, time: u64, data: &Value) -> String {
     let mut body = json!({"data": data, "op": op, "opTime": time});
     body.sort_all_objects();
     body.to_string()
+}
+
+/// Expects both signatures of a push to hold.
+pub fn assert_signed(push: &Received) {
+    assert_eq!(verify::standard(SECRET, push), Ok(()));
+    assert_eq!(verify::jodoo(SECRET, push), Ok(()));
 }
 
 pub const PUSHED: &str = r#"formhook_pushes_total{result="success",webhook="crm"}"#;

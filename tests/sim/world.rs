@@ -4,7 +4,7 @@
 use super::call::{Change, capture, change_in};
 use super::host::{Crash, Process, Random, Sent, SimHost};
 use formhook::config::Config;
-use formhook::host::{Answer, CalloutId, EgressReport, Host as _, QueueId, Reply};
+use formhook::host::{Answer, CalloutId, EgressReport, Host as _, QueueId, Reply, VIA_UPSTREAM};
 use formhook::pipeline::Pipeline;
 use formhook::store::{Additions, Bounds, Memory, Selection, Store as _};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -673,7 +673,7 @@ fn set_webhooks(host: &SimHost, variant: u64) {
 /// What a target in this mood makes of an attempt, and after how many milliseconds.
 pub fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
     let answer = |status, flags: &str, details: &str| {
-        let is_own = details == "via_upstream";
+        let is_own = details == VIA_UPSTREAM;
         let egress = EgressReport {
             flags: flags.into(),
             details: details.into(),

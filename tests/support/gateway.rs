@@ -183,10 +183,14 @@ impl Setup {
         self.config.pointer_mut(pointer).unwrap_or_else(|| panic!("envoy.yaml has no {pointer}"))
     }
 
+    /// What handles API calls.
+    fn connection_manager(&mut self) -> &mut Value {
+        self.at("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
+    }
+
     /// The routes of API calls.
     pub fn routes(&mut self) -> &mut Vec<Value> {
-        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
-        let hosts = &mut self.at(manager)["route_config"]["virtual_hosts"];
+        let hosts = &mut self.connection_manager()["route_config"]["virtual_hosts"];
         hosts[0]["routes"].as_array_mut().unwrap()
     }
 
@@ -204,8 +208,7 @@ impl Setup {
 
     /// The filters that an API call passes.
     pub fn http_filters(&mut self) -> &mut Value {
-        let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
-        &mut self.at(manager)["http_filters"]
+        &mut self.connection_manager()["http_filters"]
     }
 
     pub fn plugin(&mut self) -> &mut Value {

@@ -171,8 +171,8 @@ pub(in crate::delivery) fn record_of_ending(
     };
     Record {
         url: target
-            .map(|target| target.target.to_string())
-            .map_or_else(Box::default, |url| history::shown_url(&url).into()),
+            .map(|target| history::shown_url(&target.target.to_string()).into())
+            .unwrap_or_default(),
         attempts,
         status: answer.map(|answer| answer.status).filter(|status| *status > 0),
         cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),

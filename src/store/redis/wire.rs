@@ -6,7 +6,7 @@
 use crate::host::{Callout, CalloutError, CalloutId, Host, Reply};
 use crate::json::{Builder, Document, Kind};
 use crate::sign::base64;
-use crate::text::split_once;
+use crate::text::{hex, split_once};
 use sha1::{Digest as _, Sha1};
 use std::borrow::Cow;
 use std::fmt;
@@ -130,15 +130,7 @@ fn script() -> String {
 /// The name of the script: Redis knows it by its SHA-1.
 pub(super) fn script_name() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
-    NAME.get_or_init(|| {
-        let mut name = String::new();
-        for byte in Sha1::digest(script()) {
-            for half in [byte >> 4, byte & 15] {
-                name.extend(char::from_digit(half.into(), 16));
-            }
-        }
-        name
-    })
+    NAME.get_or_init(|| hex(&Sha1::digest(script())))
 }
 
 /// Sends a command; `batch` is for the script.
