@@ -20,7 +20,9 @@ const APP: &str = "59264073a2a60c0c08e20bfb";
 const ENTRY: &str = "59264073a2a60c0c08e20bfd";
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PATH: &str = "/api/v5/app/entry/data/create";
-const NOT_WATCHED: &str = "/api/v5/app/entry/data/list";
+/// A call that is watched, and one that is not.
+pub const CALLS: [(&str, &str); 2] =
+    [("watched", PATH), ("not watched", "/api/v5/app/entry/data/list")];
 pub const ID: &str = "4d1d1504-b885-439e-b79e-f10032ce3eed";
 pub const TIMESTAMP: &str = "1778575509";
 
@@ -116,7 +118,7 @@ pub fn payloads() -> impl Iterator<Item = Case> {
 
 /// Finding out whether a call is watched.
 pub fn matches() -> impl Iterator<Item = Case> {
-    [("watched", PATH), ("not watched", NOT_WATCHED)].into_iter().map(|(name, path)| {
+    CALLS.into_iter().map(|(name, path)| {
         let mut operations = Operations::default();
         for (path, operation) in jodoo_operations("/api", &Lookup::default()) {
             operations.add("POST", &path, operation).unwrap();
@@ -150,7 +152,7 @@ pub fn signatures() -> impl Iterator<Item = Case> {
     })
 }
 
-fn record() -> Record {
+pub fn record() -> Record {
     let body = String::from_utf8(answer(1_024, 20)).unwrap();
     let headers = [
         ("content-type", "application/json"),

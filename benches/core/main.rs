@@ -19,6 +19,6 @@ fn main() {
         }
     };
     measure("Formhook", &mut cases::all());
-    measure("naive", &mut naive::payloads().chain(naive::signatures()));
+    measure("naive", &mut naive::all());
     criterion.final_summary();
 }

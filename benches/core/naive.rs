@@ -1,19 +1,19 @@
 //! The same steps in the way that comes to mind first: a tree of values, sorted, and written again.
 
 use super::cases::{
-    ALIASES, Case, ID, SECRET, SIGNED, SIZES, TIMESTAMP, answer, body, captured, config, field_id,
-    size_name,
+    ALIASES, CALLS, Case, ID, SECRET, SIGNED, SIZES, TIMESTAMP, answer, body, captured, config,
+    field_id, record, size_name,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use formhook::capture::Budget;
+use formhook::capture::{Budget, Lookup, jodoo_operations};
+use formhook::history::Record;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::hint::black_box;
 
-/// `serde_json`'s objects are sorted maps.
 fn payload(answer: &[u8], aliases: &HashMap<String, String>) -> Vec<u8> {
     let mut answer: Value = serde_json::from_slice(answer).unwrap();
     let Value::Object(record) = answer["data"].take() else { panic!("the answer has no record") };
@@ -29,7 +29,8 @@ fn payload(answer: &[u8], aliases: &HashMap<String, String>) -> Vec<u8> {
     ] {
         data.entry(name).or_insert(value);
     }
-    let body = json!({"data": data, "op": "data_create", "opTime": 1_778_575_509_018_u64});
+    let mut body = json!({"data": data, "op": "data_create", "opTime": 1_778_575_509_018_u64});
+    body.sort_all_objects();
     body.to_string().into_bytes()
 }
 
@@ -45,6 +46,41 @@ pub fn payloads() -> impl Iterator<Item = Case> {
             black_box(payload(black_box(&answer), &aliases));
         })
     })
+}
+
+/// By a map of all operations.
+pub fn matches() -> impl Iterator<Item = Case> {
+    CALLS.into_iter().map(|(name, path)| {
+        let operations: HashMap<_, _> = jodoo_operations("/api", &Lookup::default())
+            .into_iter()
+            .map(|(path, operation)| (("POST".to_owned(), path), operation))
+            .collect();
+        Case::new(format!("match/{name}"), move || {
+            let asked = ("POST".to_owned(), black_box(path).to_owned());
+            black_box(operations.contains_key(&asked));
+        })
+    })
+}
+
+fn log_line(record: &Record) -> String {
+    let line = json!({
+        "id": record.id, "webhook": record.webhook, "op": record.op,
+        "app_id": record.app_id, "entry_id": record.entry_id, "record_id": record.record_id,
+        "url": record.url,
+        "accepted": record.accepted.to_string(), "ended": record.ended.to_string(),
+        "duration_ms": record.ended.0 - record.accepted.0,
+        "attempts": record.attempts, "outcome": record.outcome.name(),
+        "status": record.status, "cause": record.cause,
+    });
+    format!("formhook.push {line}")
+}
+
+pub fn histories() -> impl Iterator<Item = Case> {
+    let record = record();
+    let write = move || {
+        black_box(log_line(black_box(&record)));
+    };
+    std::iter::once(Case::new("history/log line", write))
 }
 
 /// With a key that is prepared for each signature.
@@ -71,4 +107,9 @@ pub fn check() {
         let naive = payload(&answer, &aliases);
         assert_eq!(String::from_utf8(ours), String::from_utf8(naive), "{bytes} {fields}");
     }
+    assert_eq!(record().log_line(), log_line(&record()));
+}
+
+pub fn all() -> impl Iterator<Item = Case> {
+    matches().chain(payloads()).chain(signatures()).chain(histories())
 }
