@@ -37,6 +37,12 @@ mod text;
 pub mod token;
 pub mod translate;
 
+/// The release.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit of git that this was built from, with `-dirty` if files were changed since; or `unknown`.
+pub const COMMIT: &str = env!("FORMHOOK_COMMIT");
+
 #[cfg(target_arch = "wasm32")]
 mod filter;
 

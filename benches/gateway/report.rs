@@ -22,8 +22,6 @@ pub struct Report {
     rows: Vec<Value>,
     aims: Vec<Value>,
     notes: Vec<Value>,
-    /// Half of the calls per second that the gateway takes.
-    pub half_load: f64,
     /// MiB, after each tenth of the pushes.
     pub memory: Vec<f64>,
 }

@@ -25,7 +25,8 @@ pub(super) fn status<H: Host>(context: &mut Context<'_, H>) -> Answer {
     };
     let oldest = totals.oldest.map(|oldest| oldest.to_string());
     let mut json = Builder::new();
-    json.open(b'{').name("version").text(env!("CARGO_PKG_VERSION"));
+    json.open(b'{').name("version").text(crate::VERSION);
+    json.name("commit").text(crate::COMMIT);
     json.name("now").text(&context.host.now().to_string());
     let is_shared = context.store.is_shared();
     json.name("store").text(if is_shared { "redis" } else { "memory" });

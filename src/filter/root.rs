@@ -16,6 +16,7 @@ use crate::host::{CalloutId, Host, QueueId, random_name};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::store::Ack;
+use crate::{COMMIT, VERSION};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, Status};
@@ -208,7 +209,7 @@ impl RootContext for Root {
     fn on_vm_start(&mut self, _: usize) -> bool {
         // Envoy says so for each root context of a VM.
         if !IS_STARTED.replace(true) {
-            log::info!("formhook {} started", env!("CARGO_PKG_VERSION"));
+            log::info!("formhook {VERSION} ({COMMIT}) started");
             Metrics::vm_start(&Envoy);
         }
         true

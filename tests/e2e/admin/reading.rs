@@ -1,10 +1,24 @@
-//! The history.
+//! The history and the status.
 
 use super::*;
 use axum::response::IntoResponse as _;
 
 fn items(page: &Value) -> &Vec<Value> {
     page["items"].as_array().unwrap()
+}
+
+#[tokio::test]
+async fn log_and_status_say_what_was_built() {
+    let platform = orders_platform().await;
+    let gateway = gateway(&platform, "http://127.0.0.1:1/").start().await;
+    let status = get(&gateway, "/status").await;
+    let (version, commit) = (&status["version"], status["commit"].as_str().unwrap());
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+    let hash = commit.trim_end_matches("-dirty");
+    let is_hash = hash.len() >= 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_hash || hash == "unknown", "{commit}");
+    let line = format!("formhook {} ({commit}) started", env!("CARGO_PKG_VERSION"));
+    assert!(gateway.log().contains(&line), "{}", gateway.log());
 }
 
 #[tokio::test]
