@@ -37,6 +37,8 @@ use view::View;
 #[derive(Debug)]
 pub struct Admin {
     token: Token,
+    /// What webhooks that are made here may name.
+    clusters: Vec<String>,
     /// What the filter that watches keeps its state under.
     namespace: Box<str>,
     store: Tiers,
@@ -74,6 +76,7 @@ struct Context<'a, H> {
     store: &'a mut Tiers,
     view: &'a View,
     metrics: &'a Metrics,
+    clusters: &'a [String],
     request: &'a Request,
 }
 
@@ -82,6 +85,7 @@ impl Admin {
     pub fn new(config: AdminConfig, namespace: &str) -> Self {
         Admin {
             token: config.token,
+            clusters: config.clusters,
             namespace: namespace.into(),
             store: Tiers::new(namespace, None, Bounds { bytes: 0, history: 0 }, None),
             view: None,
@@ -124,7 +128,8 @@ impl Admin {
         let outcome = self.look(host).and_then(|view| {
             let metrics = self.metrics.get_or_insert_with(|| Metrics::new(host, &[]));
             let store = &mut self.store;
-            router::route(&mut Context { host, store, view: &view, metrics, request })
+            let clusters = &self.clusters;
+            router::route(&mut Context { host, store, view: &view, metrics, clusters, request })
         });
         self.store.forget_answer();
         let settings = self.view.as_ref().and_then(|view| view.config.redis.clone());

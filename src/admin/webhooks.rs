@@ -239,6 +239,13 @@ fn checked<H: Host>(
     {
         return Err(Problem::fault("id", format!("an id cannot be changed; it is \"{id}\"")));
     }
+    let cluster = webhook.target.cluster();
+    if !webhook.target.is_by_egress() && !context.clusters.iter().any(|known| known == cluster) {
+        let known = context.clusters.join(", ");
+        let message =
+            format!("\"{cluster}\": must be one of the `clusters` of the admin's filter: {known}");
+        return Err(Problem::fault("cluster", message));
+    }
     Ok((webhook, text.into()))
 }
 

@@ -9,13 +9,20 @@ use crate::admin::Token;
 pub struct AdminConfig {
     /// What who calls has to know.
     pub token: Token,
+    /// Envoy's clusters that webhooks which are made through the API may name. A cluster goes past what
+    /// the egress listener forbids, to whatever else Envoy reaches.
+    pub clusters: Vec<String>,
 }
 
 pub(super) fn admin(field: &Field<'_>, env: Env<'_>) -> Option<AdminConfig> {
-    let members = field.object(&["role", "token_env"])?;
+    let members = field.object(&["role", "token_env", "clusters"])?;
+    let mut clusters = Vec::new();
+    for cluster in members.get("clusters").map(Field::items).unwrap_or_default() {
+        clusters.extend(cluster.name());
+    }
     let variable = members.require("token_env", field)?;
     match Token::parse(&variable.variable(env)?) {
-        Ok(token) => Some(AdminConfig { token }),
+        Ok(token) => Some(AdminConfig { token, clusters }),
         Err(error) => {
             variable.wrong(format_args!("this environment variable cannot be used: {error}"));
             None
@@ -54,6 +61,16 @@ mod tests {
     #[test]
     fn what_is_for_a_watching_filter_is_unknown_to_an_admin() {
         let faults = faults(r#"{"role":"admin","token_env":"TOKEN","webhooks":[]}"#);
-        assert_eq!(faults, ["webhooks: unknown key; known here are role, token_env"]);
+        assert_eq!(faults, ["webhooks: unknown key; known here are role, token_env, clusters"]);
+    }
+
+    #[test]
+    fn clusters_are_a_list_of_names() {
+        let with = |clusters: &str| {
+            faults(&format!(r#"{{"role":"admin","token_env":"TOKEN","clusters":{clusters}}}"#))
+        };
+        assert!(with("[]").is_empty() && with(r#"["outbound|443||crm.example.com"]"#).is_empty());
+        assert!(with(r#""crm""#)[0].starts_with("clusters: \"crm\": must be a list"));
+        assert!(with(r#"[""]"#)[0].starts_with("clusters[0]: \"\": "));
     }
 }

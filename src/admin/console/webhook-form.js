@@ -127,7 +127,7 @@ const advanced = (settings) => h("details", h("summary", "Advanced"),
       "So many failed pushes disable the webhook."),
     field("How failures count", select("disable_count", COUNTS, settings.disable_count)),
     field("While it is disabled", select("while_disabled", FATES, settings.while_disabled)),
-    field("Cluster", text("cluster", settings.cluster), "Reach it by this cluster of Envoy. Empty: by formhook_egress.")));
+    field("Cluster", text("cluster", settings.cluster), "Reach it by this cluster of Envoy, one of those that the admin's filter allows. Empty: by formhook_egress.")));
 
 // Their names are given when they are read, as they have the place of their row.
 const inputsOf = (node, group) => [...node.querySelectorAll(`[name="${group}"] .row`)].map((row) => row.querySelectorAll("input"));

@@ -210,6 +210,7 @@ async fn a_test_says_in_words_what_came_of_it() {
     let failing = failing.await;
     let expired = Receiver::over_tls(authority.expired_server(&["localhost"])).await;
     let setup = gateway(&platform, &good.url("/")).trusting(authority.file());
+    let setup = setup.edited(|setup| allow_clusters(setup, &["nowhere"]));
     let gateway = setup.start().await;
     let tested = command(&gateway, "/webhooks/crm/test").await;
     assert_eq!((&tested["delivered"], &tested["status"]), (&json!(true), &json!(200)));
@@ -244,6 +245,33 @@ async fn a_test_says_in_words_what_came_of_it() {
     let history = get(&gateway, "/history?op=data_test&webhook=crm").await;
     assert_eq!(history["items"].as_array().unwrap().len(), 1);
     gateway.assert_vm_alive();
+}
+
+/// Lets webhooks that are made through the API name these clusters.
+fn allow_clusters(setup: &mut Setup, clusters: &[&str]) {
+    setup.admin_plugin()["configuration"]["value"]["clusters"] = json!(clusters);
+}
+
+#[tokio::test]
+async fn who_has_the_token_names_no_cluster_but_those_that_the_configuration_allows() {
+    let platform = orders_platform().await;
+    let inside = Receiver::start().await;
+    let setup = gateway(&platform, "http://127.0.0.1:1/");
+    let gateway =
+        setup.edited(|setup| allow_clusters(setup, &["partner_a", "partner_b"])).start().await;
+    let body = json!({"id": "new", "url": inside.url("/"), "cluster": "form_platform"});
+    for path in ["/webhooks", "/test"] {
+        let problem = answered(gateway.admin(Method::POST, path).json(&body), 422).await;
+        let (fields, detail) = faults(&problem);
+        assert_eq!(fields, ["cluster"], "{problem}");
+        assert!(detail.contains("form_platform"), "{detail}");
+        assert!(detail.contains("filter: partner_a, partner_b"), "{detail}");
+    }
+    assert_eq!(platform.calls().len(), 0);
+    let allowed = json!({"id": "new", "url": inside.url("/"), "cluster": "partner_a"});
+    answered(gateway.admin(Method::POST, "/webhooks").json(&allowed), 201).await;
+    let moved = json!({"id": "new", "url": inside.url("/"), "cluster": "form_platform"});
+    answered(gateway.admin(Method::PUT, "/webhooks/new").json(&moved), 422).await;
 }
 
 #[tokio::test]
