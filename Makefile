@@ -9,6 +9,7 @@ SHELL := /bin/sh
 # The newest Envoy, and the oldest that works: every end-to-end test runs on both.
 ENVOY_VERSIONS := 1.40.0 1.36.4
 SEEDS ?= 10000
+TIME ?= 60
 
 .PHONY: help
 help: ## Shows this.
@@ -86,6 +87,10 @@ bench: wasm ## What Formhook costs a gateway, beside no filter, mirroring and Lu
 bench-store: wasm ## What state in Redis costs, and how fast a million records are found in.
 	@store="$$(.ci/get-store)" && eval "$$store" && ENVOY="$$(.ci/get-envoy)" && export ENVOY && \
 	    cargo bench --quiet --profile sim --bench store
+
+.PHONY: fuzz
+fuzz: ## Runs each fuzz target for TIME=60 seconds, and prints what they did as a table.
+	@.ci/fuzz $(TIME)
 
 .PHONY: faults
 faults: wasm wasm-crash ## Tries every fault on real Envoy, and prints what was lost as a table.

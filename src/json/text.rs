@@ -19,10 +19,10 @@ impl<'d> Text<'d> {
         Text { raw, escaped }
     }
 
-    /// A text that needs no escape: no quote, no backslash, no control character.
+    /// A text that needs no escape: no quote, no backslash, no control character below the space.
     #[inline]
     pub fn plain(text: &'d str) -> Self {
-        debug_assert!(!text.contains(['"', '\\']) && !text.contains(char::is_control));
+        debug_assert!(!text.contains(['"', '\\']) && !text.contains(|c| c < ' '));
         Text::new(text, false)
     }
 
@@ -116,6 +116,11 @@ mod tests {
     fn escapes_are_decoded() {
         let text = Text::new(r#"a\"\\\/\b\f\n\r\té\u4e2d\ud83d\ude00"#, true);
         assert_eq!(text.decode().unwrap(), "a\"\\/\u{8}\u{c}\n\r\té中😀");
+    }
+
+    #[test]
+    fn control_characters_above_the_space_need_no_escape() {
+        assert!(Text::plain("a\u{7f}\u{85}").is("a\u{7f}\u{85}"));
     }
 
     #[test]
