@@ -41,7 +41,7 @@ lint: ## Checks format and lints, for the machine and for wasm.
 
 .PHONY: unit
 unit: wasm ## Unit and property tests, and the checks of the built module.
-	cargo test --quiet --lib --test module --test platform
+	cargo test --quiet --lib --test module --test platform --test schema
 
 .PHONY: sim
 sim: ## Runs the simulation with SEEDS=n seeds; SEED=n replays one.
