@@ -1,4 +1,4 @@
-//! Independent judges: the public Standard Webhooks libraries, the snippets that the README gives
+//! Independent judges: the public Standard Webhooks libraries, the snippets that docs/receivers.md gives
 //! to receivers, and JavaScript's own JSON.
 
 use super::support::documents::{ANY_NUMBER, EXACT_NUMBER, document};
@@ -99,10 +99,10 @@ fn canonical_bytes_are_what_javascript_makes_of_them() {
 }
 
 #[test]
-fn the_readme_shows_the_snippets_that_are_tested() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+fn the_page_for_receivers_shows_the_snippets_that_are_tested() {
+    let page = std::fs::read_to_string(root().join("docs/receivers.md")).unwrap();
     for name in ["verify.py", "verify.mjs", "verify.rs"] {
         let snippet = std::fs::read_to_string(root().join("tests/receivers").join(name)).unwrap();
-        assert!(readme.contains(snippet.trim()), "README.md does not hold {name} as it is tested");
+        assert!(page.contains(snippet.trim()), "{name} is not there as it is tested");
     }
 }

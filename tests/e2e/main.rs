@@ -15,6 +15,7 @@ mod api_call;
 mod batches;
 mod configuration;
 mod delivery;
+mod documentation;
 mod events;
 mod forms;
 mod interop;

@@ -1,4 +1,4 @@
-//! The verification that the README gives to receivers in Rust, applied to caught pushes.
+//! The verification that docs/receivers.md gives to receivers in Rust, applied to caught pushes.
 
 #[path = "../receivers/verify.rs"]
 mod snippet;
