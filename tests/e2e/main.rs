@@ -23,6 +23,7 @@ mod observability;
 mod redis;
 mod resilience;
 mod shortcut;
+mod sidecar;
 mod targets;
 
 pub use orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform as orders_platform};
