@@ -18,6 +18,7 @@ mod delivery;
 mod events;
 mod forms;
 mod interop;
+mod kubernetes;
 mod large_bodies;
 mod observability;
 mod redis;
