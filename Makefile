@@ -13,7 +13,7 @@ TIME ?= 60
 
 .PHONY: help
 help: ## Shows this.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEEP=1 keeps it up.
@@ -21,7 +21,7 @@ demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEE
 	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
 
 .PHONY: test
-test: lint wasm unit instructions sim store e2e console ## Everything that decides whether a change is good.
+test: lint wasm unit deployment instructions sim store e2e console ## Everything that decides whether a change is good.
 
 .PHONY: wasm
 wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
@@ -42,6 +42,15 @@ lint: ## Checks format and lints, for the machine and for wasm.
 .PHONY: unit
 unit: wasm ## Unit and property tests, and the checks of the built module.
 	cargo test --quiet --lib --test module --test platform --test schema
+
+.PHONY: image
+image: wasm ## Builds build/formhook.oci.tar, the image that Istio and Envoy Gateway load, and says its digest.
+	@.ci/build-image
+
+.PHONY: deployment
+deployment: image ## Checks the files in envoy/ against the schemas of what they are for.
+	@.ci/get-linters
+	cargo test --quiet --test deployment
 
 .PHONY: sim
 sim: ## Runs the simulation with SEEDS=n seeds; SEED=n replays one.

@@ -41,6 +41,32 @@ install_debian() {
     }
 }
 
+# unpack_debian PACKAGE FILE TO: takes one program out of a Debian package, without installing it.
+unpack_debian() {
+    if ! command -v apt-get >/dev/null; then
+        return 1
+    fi
+    say "unpacking ${3##*/} from Debian's package $1"
+    folder=$(dirname "$3")
+    mkdir -p "$folder"
+    new=$(mktemp -d "$PWD/$folder/new.XXXXXX")
+    trap 'rm -rf "$new"' EXIT
+    # An old list may do; if it does not, a new one is needed.
+    if ! download_debian "$1" >"$new/log" 2>&1; then
+        as_root apt-get update -qq >"$new/log" 2>&1 </dev/null || true
+        download_debian "$1" >>"$new/log" 2>&1 || {
+            tail -n 5 "$new/log" >&2
+            return 1
+        }
+    fi
+    dpkg-deb -x "$new/$1"_*.deb "$new/files"
+    "$new/files/$2" --version >/dev/null
+    # Renamed into place: who looks for it at the same time finds all of it or nothing.
+    mv -f "$new/files/$2" "$3"
+}
+
+download_debian() { (cd "$new" && apt-get download -qq "$1"); }
+
 # Debian keeps the part of python3 that makes virtual environments in a package of its own.
 need_python() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || install_debian python3 python3-venv

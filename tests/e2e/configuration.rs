@@ -52,7 +52,7 @@ async fn what_is_no_configuration_at_all_is_refused() {
 
 #[test]
 fn the_shipped_gateways_are_valid() {
-    for file in ["envoy/envoy.yaml", "envoy/redis/envoy.yaml"] {
+    for file in ["envoy/envoy.yaml", "envoy/redis/envoy.yaml", "envoy/sidecar.yaml"] {
         let output = Command::new(envoy_binary())
             .args(["--mode", "validate", "--config-path", file])
             .env(SECRET_ENV, SECRET)

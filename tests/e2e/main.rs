@@ -19,11 +19,13 @@ mod documentation;
 mod events;
 mod forms;
 mod interop;
+mod kubernetes;
 mod large_bodies;
 mod observability;
 mod redis;
 mod resilience;
 mod shortcut;
+mod sidecar;
 mod targets;
 
 pub use orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS, platform as orders_platform};

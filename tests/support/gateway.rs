@@ -1,4 +1,4 @@
-//! Real Envoy with the built filter, run from `envoy/envoy.yaml` with as few changes as a test
+//! Real Envoy with the built filter, run from a file of `envoy/` with as few changes as a test
 //! allows: ports of the kernel's choice, the stand-in platform, and loopback as an allowed target.
 
 use super::store::{UPSTASH_TOKEN, WEBDIS_AUTH};
@@ -17,6 +17,9 @@ pub const ADMIN_TOKEN: &str = "9f0d5ad2c57c4f4b9c1e7a3d8b6e2f10";
 const ADMIN_TOKEN_ENV: &str = "FORMHOOK_ADMIN_TOKEN";
 pub const STORE_AUTH_ENV: &str = "FORMHOOK_STORE_AUTH";
 pub const PLATFORM_KEY_ENV: &str = "JODOO_API_KEY";
+
+/// The listeners that have the filter.
+const WITH_FILTER: [&str; 2] = ["gateway", "formhook_admin"];
 
 /// How the plugin's configuration is written into Envoy's.
 #[derive(Clone, Copy, Debug)]
@@ -45,25 +48,37 @@ impl Setup {
         Setup { config: shipped(file), workers: 1, is_dynamic: false, store_auth: WEBDIS_AUTH }
     }
 
+    /// What is shipped, in front of this platform.
+    pub fn before(file: &str, platform: SocketAddr) -> Self {
+        let mut setup = Setup::of(file);
+        if let Some(admin) = setup.at("/admin/address").get_mut("socket_address") {
+            admin["port_value"] = json!(0);
+        }
+        for listener in setup.at("/static_resources/listeners").as_array_mut().unwrap() {
+            if let Some(address) = listener["address"].get_mut("socket_address") {
+                *address = json!({"address": "127.0.0.1", "port_value": 0});
+            }
+        }
+        let mut setup = setup.leading_to("form_platform", platform).module("formhook.wasm");
+        setup.cluster("form_platform").as_object_mut().unwrap().remove("transport_socket");
+        setup
+    }
+
     /// The same, where the plugin's configuration may be no JSON at all.
     pub fn with_plugin_text(platform: SocketAddr, plugin: &str) -> Self {
-        let mut setup = Setup::of("envoy/envoy.yaml");
-        *setup.at("/admin/address/socket_address/port_value") = json!(0);
-        for listener in [0, 2] {
-            let port =
-                format!("/static_resources/listeners/{listener}/address/socket_address/port_value");
-            *setup.at(&port) = json!(0);
-        }
-        let mut setup = setup.module("formhook.wasm");
+        let mut setup = Setup::before("envoy/envoy.yaml", platform);
         setup.plugin()["configuration"] =
             json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin});
-        let cluster = setup.cluster("form_platform");
-        cluster.as_object_mut().unwrap().remove("transport_socket");
+        setup.allow("127.0.0.0", 8)
+    }
+
+    /// Leads a cluster to another address.
+    pub fn leading_to(mut self, cluster: &str, address: SocketAddr) -> Self {
         let endpoint =
             "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
-        *cluster.pointer_mut(endpoint).unwrap() =
-            json!({"address": platform.ip().to_string(), "port_value": platform.port()});
-        setup.allow("127.0.0.0", 8)
+        *self.cluster(cluster).pointer_mut(endpoint).unwrap() =
+            json!({"address": address.ip().to_string(), "port_value": address.port()});
+        self
     }
 
     /// Takes another build of the filter.
@@ -73,7 +88,7 @@ impl Setup {
     pub fn module(mut self, name: &str) -> Self {
         let wasm = root().join("build").join(name);
         assert!(wasm.exists(), "{} is missing: run `make wasm wasm-crash`", wasm.display());
-        for listener in [0, 2] {
+        for listener in WITH_FILTER {
             self.plugin_of(listener)["vm_config"]["code"]["local"]["filename"] = json!(wasm);
         }
         self
@@ -93,7 +108,7 @@ impl Setup {
 
     /// Lets the plugin ask the platform, with what its configuration says of `platform_api`.
     pub fn with_platform_key(mut self) -> Self {
-        for listener in [0, 2] {
+        for listener in WITH_FILTER {
             let variables = &mut self.plugin_of(listener)["vm_config"]["environment_variables"];
             variables["host_env_keys"].as_array_mut().unwrap().push(json!(PLATFORM_KEY_ENV));
         }
@@ -113,23 +128,27 @@ impl Setup {
 
     /// The gateway's listener as a file of Envoy's listener discovery service.
     fn listener_file(&mut self) -> Value {
-        let mut listener = self.at("/static_resources/listeners/0").clone();
+        let mut listener = self.listener("gateway").clone();
         listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
         json!({"resources": [listener]})
     }
 
     /// The authorities that targets' certificates are checked against.
-    pub fn trusting(mut self, authorities: &Path) -> Self {
+    pub fn trusting(self, authorities: &Path) -> Self {
+        self.trusting_for("formhook_egress_https", authorities)
+    }
+
+    /// The authorities that the certificates of this cluster are checked against.
+    pub fn trusting_for(mut self, cluster: &str, authorities: &Path) -> Self {
         let context = "/transport_socket/typed_config/common_tls_context/validation_context";
-        let context = self.cluster("formhook_egress_https").pointer_mut(context).unwrap();
+        let context = self.cluster(cluster).pointer_mut(context).unwrap();
         context["trusted_ca"]["filename"] = json!(authorities);
         self
     }
 
     /// Lets pushes reach a private network, as the comment in the file describes.
     fn allow(mut self, address: &str, prefix_len: u8) -> Self {
-        let filters = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
-        let filters = &mut self.at(filters)["http_filters"];
+        let filters = &mut self.connection_manager_of("formhook_egress")["http_filters"];
         let rbac = named(filters, "envoy.filters.http.rbac");
         let rules = "/typed_config/rules/policies/address_not_allowed/permissions/0/and_rules";
         let rules = rbac.pointer_mut(rules).unwrap();
@@ -144,9 +163,9 @@ impl Setup {
 
     /// The shipped rules again, with which nothing on this machine can be reached.
     pub fn denying_loopback(mut self) -> Self {
-        let filters = "/static_resources/listeners/1/filter_chains/0/filters/0/typed_config";
-        let shipped = shipped("envoy/envoy.yaml").pointer(filters).unwrap()["http_filters"].clone();
-        self.at(filters)["http_filters"] = shipped;
+        let mut shipped = Setup::of("envoy/envoy.yaml");
+        let shipped = shipped.connection_manager_of("formhook_egress")["http_filters"].take();
+        self.connection_manager_of("formhook_egress")["http_filters"] = shipped;
         self
     }
 
@@ -161,7 +180,7 @@ impl Setup {
         clusters.retain(|cluster| cluster["name"] != "webdis");
         clusters.push(webdis);
         let variables = with_redis.plugin()["vm_config"]["environment_variables"].clone();
-        for listener in [0, 2] {
+        for listener in WITH_FILTER {
             self.plugin_of(listener)["vm_config"]["environment_variables"] = variables.clone();
         }
         self
@@ -180,12 +199,21 @@ impl Setup {
     }
 
     pub fn at(&mut self, pointer: &str) -> &mut Value {
-        self.config.pointer_mut(pointer).unwrap_or_else(|| panic!("envoy.yaml has no {pointer}"))
+        self.config.pointer_mut(pointer).unwrap_or_else(|| panic!("the file has no {pointer}"))
+    }
+
+    pub fn listener(&mut self, name: &str) -> &mut Value {
+        named(self.at("/static_resources/listeners"), name)
+    }
+
+    fn connection_manager_of(&mut self, listener: &str) -> &mut Value {
+        let manager = "/filter_chains/0/filters/0/typed_config";
+        self.listener(listener).pointer_mut(manager).unwrap()
     }
 
     /// What handles API calls.
     fn connection_manager(&mut self) -> &mut Value {
-        self.at("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
+        self.connection_manager_of("gateway")
     }
 
     /// The routes of API calls.
@@ -212,24 +240,39 @@ impl Setup {
     }
 
     pub fn plugin(&mut self) -> &mut Value {
-        self.plugin_of(0)
+        self.plugin_of("gateway")
     }
 
     /// The plugin of the admin listener.
     pub fn admin_plugin(&mut self) -> &mut Value {
-        self.plugin_of(2)
+        self.plugin_of("formhook_admin")
     }
 
-    fn plugin_of(&mut self, listener: usize) -> &mut Value {
-        let manager = format!(
-            "/static_resources/listeners/{listener}/filter_chains/0/filters/0/typed_config"
-        );
-        let filters = &mut self.at(&manager)["http_filters"];
+    fn plugin_of(&mut self, listener: &str) -> &mut Value {
+        let filters = &mut self.connection_manager_of(listener)["http_filters"];
         &mut named(filters, "envoy.filters.http.wasm")["typed_config"]["config"]
     }
 
     pub fn cluster(&mut self, name: &str) -> &mut Value {
         named(self.at("/static_resources/clusters"), name)
+    }
+
+    /// Puts every Unix socket into a folder of this gateway's own.
+    fn move_sockets(&mut self, folder: &Path) {
+        fn moved(value: &mut Value, folder: &Path) {
+            if let Some(path) = value.pointer_mut("/pipe/path") {
+                let name = Path::new(path.as_str().unwrap()).file_name().unwrap().to_owned();
+                *path = json!(folder.join(name));
+            }
+            match value {
+                Value::Array(items) => items.iter_mut().for_each(|item| moved(item, folder)),
+                Value::Object(members) => {
+                    members.values_mut().for_each(|member| moved(member, folder));
+                }
+                _ => {}
+            }
+        }
+        moved(&mut self.config, folder);
     }
 
     /// Starts Envoy and waits until it serves.
@@ -298,14 +341,16 @@ pub fn envoy_version() -> String {
 
 /// A client that keeps nothing between calls, so that no test depends on another's connection.
 pub fn client() -> reqwest::Client {
+    client_builder().build().unwrap()
+}
+
+fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         // All that is called is on this machine.
         .no_proxy()
         .pool_max_idle_per_host(0)
         .timeout(wait::PATIENCE)
         .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
 }
 
 fn named<'v>(list: &'v mut Value, name: &str) -> &'v mut Value {
@@ -327,14 +372,12 @@ impl Process {
     fn spawn(mut setup: Setup) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("envoy.json");
-        let socket = json!(folder.path().join("egress"));
-        *setup.at("/static_resources/listeners/1/address/pipe/path") = socket.clone();
-        let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/pipe/path";
-        *setup.cluster("formhook_egress").pointer_mut(endpoint).unwrap() = socket;
+        setup.move_sockets(folder.path());
         if setup.is_dynamic {
             let file = folder.path().join(LISTENER_FILE);
             std::fs::write(&file, setup.listener_file().to_string()).unwrap();
-            setup.at("/static_resources/listeners").as_array_mut().unwrap().remove(0);
+            let listeners = setup.at("/static_resources/listeners").as_array_mut().unwrap();
+            listeners.retain(|listener| listener["name"] != "gateway");
             setup.config["node"] = json!({"id": "gateway", "cluster": "gateway"});
             setup.config["dynamic_resources"] =
                 json!({"lds_config": {"path_config_source": {"path": file}}});
@@ -382,20 +425,28 @@ impl Process {
                 return Some(Err(ended(status)));
             }
             let text = std::fs::read_to_string(&admin_file).ok()?;
-            text.trim().parse::<SocketAddr>().ok().map(Ok)
+            (!text.is_empty()).then_some(Ok(text))
         });
         let admin = admin.await??;
-        let client = client();
+        // Its address, or the path of its socket.
+        let of_admin = admin.trim().parse::<SocketAddr>().ok();
+        let (client, host) = match of_admin {
+            Some(address) => (client(), address.to_string()),
+            None => {
+                let client = client_builder().unix_socket(admin.trim()).build().unwrap();
+                (client, "envoy".to_owned())
+            }
+        };
         let ready = wait::attempt("Envoy to be ready", async || {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Some(Err(ended(status)));
             }
-            let ready = client.get(format!("http://{admin}/ready")).send().await.ok()?;
+            let ready = client.get(format!("http://{host}/ready")).send().await.ok()?;
             ready.status().is_success().then_some(Ok(()))
         });
         ready.await??;
         let listeners = async || {
-            let url = format!("http://{admin}/listeners?format=json");
+            let url = format!("http://{host}/listeners?format=json");
             client.get(url).send().await?.json::<Value>().await
         };
         let mut listeners = listeners().await.map_err(|error| error.to_string())?;
@@ -404,6 +455,7 @@ impl Process {
             let port = listener["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
             SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
         };
+        let admin = of_admin.unwrap_or_else(|| address("health"));
         Ok(Serving { admin, gateway: address("gateway"), admin_api: address("formhook_admin") })
     }
 }
@@ -442,7 +494,7 @@ impl Drop for Process {
 pub struct Gateway {
     /// Where API calls go.
     pub address: SocketAddr,
-    /// Envoy's own admin interface.
+    /// Envoy's own admin interface; in a sidecar, what others see of it.
     pub admin: SocketAddr,
     /// Formhook's console and admin API.
     pub admin_api: SocketAddr,
@@ -534,6 +586,11 @@ impl Gateway {
     async fn try_stats(&self, page: &str) -> reqwest::Result<String> {
         let url = format!("http://{}{page}", self.admin);
         self.client.get(url).send().await?.text().await
+    }
+
+    /// Where a Unix socket of it is.
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.envoy.folder.path().join(name)
     }
 
     /// What Envoy has logged so far.
