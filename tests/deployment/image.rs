@@ -98,3 +98,22 @@ fn the_image_has_the_labels_of_the_dockerfile_and_the_version_of_the_crate() {
     let tag = "/manifests/0/annotations/org.opencontainers.image.ref.name";
     assert_eq!(image.json("index.json").pointer(tag).unwrap(), env!("CARGO_PKG_VERSION"));
 }
+
+#[test]
+fn the_command_that_brings_the_image_to_a_registry_is_taken() {
+    let page = text("envoy/README.md");
+    let command = page.lines().find(|line| line.starts_with("skopeo copy ")).unwrap();
+    let (copy, registry) = command.split_once("docker://").unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(registry, format!("registry.example.com/formhook:{version}"));
+    let folder = tempfile::tempdir().unwrap();
+    let copied = folder.path().join("image");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{copy}dir:{}", copied.display())])
+        .current_dir(path("."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let manifest = std::fs::read(copied.join("manifest.json")).unwrap();
+    assert!(Image::open().0.contains_key(&format!("blobs/sha256/{}", sha256(&manifest))));
+}

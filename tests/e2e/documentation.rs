@@ -132,6 +132,10 @@ fn every_command_in_the_documents_is_tried() {
                 continue;
             }
             for line in block.lines() {
+                // tests/deployment tries this one.
+                if line.starts_with("skopeo copy ") {
+                    continue;
+                }
                 let mut words = line.split_whitespace();
                 let is_known = match words.next() {
                     Some("make") => {

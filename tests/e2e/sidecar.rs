@@ -108,6 +108,11 @@ fn the_sidecar_is_the_gateway_but_for_what_it_says_is_different() {
     assert!(config.remove("limits").is_some());
     let webhook = config["webhooks"][0].as_object_mut().unwrap();
     assert_eq!(webhook.remove("cluster").unwrap(), "crm");
+    let console = resources["listeners"][1]
+        .pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config")
+        .unwrap();
+    let console = console["configuration"]["value"].as_object_mut().unwrap();
+    assert_eq!(console.remove("clusters").unwrap(), json!(["crm"]));
     assert!(sidecar["admin"].take()["address"]["pipe"].is_object());
     assert!(sidecar.as_object_mut().unwrap().remove("overload_manager").is_some());
 
