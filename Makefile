@@ -47,6 +47,10 @@ unit: wasm ## Unit and property tests, and the checks of the built module.
 image: wasm ## Builds build/formhook.oci.tar, the image that Istio and Envoy Gateway load, and says its digest.
 	@.ci/build-image
 
+.PHONY: sbom
+sbom: ## Builds build/formhook.cdx.json, the list of what is in the module.
+	@.ci/build-sbom
+
 .PHONY: deployment
 deployment: image ## Checks the files in envoy/ against the schemas of what they are for.
 	@.ci/get-linters
