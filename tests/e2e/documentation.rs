@@ -152,6 +152,23 @@ fn every_command_in_the_documents_is_tried() {
     assert_eq!(tried.len(), TRIED.len(), "{tried:?}");
 }
 
+#[test]
+fn the_versions_of_envoy_that_are_said_to_work_are_those_that_are_tried() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let page = read("docs/compatibility.md");
+    let said = |when: &str| -> BTreeSet<String> {
+        let rows = page.lines().filter(|line| line.contains(&format!("| {when} |")));
+        rows.map(|row| row.split('|').nth(1).unwrap().trim().to_owned()).collect()
+    };
+    let makefile = read("Makefile");
+    let tried = makefile.lines().find_map(|line| line.strip_prefix("ENVOY_VERSIONS := ")).unwrap();
+    assert_eq!(said("every change"), tried.split(' ').map(str::to_owned).collect());
+    let release = read(".github/workflows/release.yml");
+    let tried =
+        release.lines().find_map(|line| line.trim().strip_prefix("run: make e2e-")).unwrap();
+    assert_eq!(said("every release"), tried.split(" e2e-").map(str::to_owned).collect());
+}
+
 /// The commands that begin so.
 fn commands(begin: &str) -> String {
     let found = documents().into_iter().find_map(|(_, text)| {
