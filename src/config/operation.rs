@@ -188,12 +188,17 @@ fn captures_exist(field: &Field<'_>, path: &str, sources: &Sources, success: &Co
     let mut reported = Vec::new();
     for source in sources.all().chain(checked) {
         if let Source::Path(name) = source
-            && !has(path, &format!("{{{name}}}"))
-            && !has(path, &format!("{{*{name}}}"))
+            && !is_capture(name, path)
             && !reported.contains(&name)
         {
             reported.push(name);
             field.fault(format_args!("path:{name}: the path \"{path}\" has no {{{name}}} in it"));
         }
     }
+}
+
+fn is_capture(name: &str, path: &str) -> bool {
+    // Otherwise the `*` before a capture's name would be taken for a part of it.
+    let is_name = !name.contains(['{', '}', '*']);
+    is_name && (has(path, &format!("{{{name}}}")) || has(path, &format!("{{*{name}}}")))
 }

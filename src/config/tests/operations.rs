@@ -171,6 +171,16 @@ fn a_place_in_the_path_is_a_capture_of_it() {
             ": path:mode: the path \"/apps/{app}/rows/{*rest}\" has no {mode} in it",
         ],
     );
+    // What stands between braces is not always the name of one capture.
+    assert_operation_faults(
+        operation(json!({
+            "path": "/apps/{app}/{*rest}", "app_id": "path:*rest", "entry_id": "path:app}/{*rest",
+        })),
+        &[
+            ": path:*rest: the path \"/apps/{app}/{*rest}\" has no {*rest} in it",
+            ": path:app}/{*rest: the path \"/apps/{app}/{*rest}\" has no {app}/{*rest} in it",
+        ],
+    );
     assert_operation_faults(
         operation(json!({"op": "restore", "app_id": "path:app"})),
         &[
