@@ -20,7 +20,7 @@ demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEE
 	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
 
 .PHONY: test
-test: lint wasm unit instructions sim store e2e console ## Everything that decides whether a change is good.
+test: lint wasm unit schema instructions sim store e2e console ## Everything that decides whether a change is good.
 
 .PHONY: wasm
 wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
@@ -41,6 +41,12 @@ lint: ## Checks format and lints, for the machine and for wasm.
 .PHONY: unit
 unit: wasm ## Unit and property tests, and the checks of the built module.
 	cargo test --quiet --lib --test module --test platform
+
+# What is written is there before another test reads it.
+.PHONY: schema
+schema: ## The schema of the configuration against the parser, and its reference. WRITE=1 writes that anew.
+	@WRITE=$(WRITE) cargo test --quiet --test schema reference
+	cargo test --quiet --test schema
 
 .PHONY: sim
 sim: ## Runs the simulation with SEEDS=n seeds; SEED=n replays one.
