@@ -33,7 +33,14 @@ pub fn field_of_depth(depth: usize) -> Value {
 
 /// Between them they use every key of the schema, and every kind of value that a key may have.
 pub fn all() -> Vec<Value> {
-    vec![minimal(), watching_the_platform(), watching_its_own_operations(), admin()]
+    let upstash = json!({"redis": {"cluster": "upstash", "protocol": "upstash", "ack": "async"}});
+    vec![
+        minimal(),
+        watching_the_platform(),
+        watching_its_own_operations(),
+        with(minimal(), json!({"store": upstash})),
+        admin(),
+    ]
 }
 
 fn watching_the_platform() -> Value {

@@ -2,7 +2,7 @@
 //! schema gives it, by other kinds of values and by texts that are almost right; and each key left out,
 //! misspelt, or with an unknown one beside it.
 
-use crate::schema::{Node, parts};
+use crate::schema::{Node, parts, resolved};
 use formhook::delivery::RESERVED_HEADERS;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -221,12 +221,13 @@ fn changes(node: &Node, value: &Value) -> Vec<Change> {
         return changes;
     };
     let known = node.get("properties").and_then(Value::as_object);
-    let known = known.into_iter().flat_map(|known| known.keys().cloned());
-    for name in known.chain(["zzz".to_owned()]) {
-        // One of these may be right, and then it shows what another key excludes or needs.
-        let values = [json!("x"), json!("http://x"), json!(true), json!([]), json!({})];
+    for (name, part) in known.into_iter().flatten() {
+        // What is right by itself shows what another key excludes or needs.
+        let values = values_of(&resolved(part), &Value::Null).into_iter();
+        let values = values.chain([json!("http://x"), json!(true), json!([]), json!({})]);
         changes.extend(values.map(|value| Change::Insert(name.clone(), value)));
     }
+    changes.push(Change::Insert("zzz".to_owned(), json!(1)));
     for name in members.keys() {
         changes.push(Change::Remove(name.clone()));
         let others = [name.to_uppercase(), format!("{name}s")];
