@@ -111,5 +111,5 @@ fn the_examples_in_documents_are_valid() {
         }
     }
     let count = |of: &str| tried.iter().filter(|file| *file == of).count();
-    assert!(count("README.md") >= 3 && count("docs/configuration.md") >= 10, "{tried:?}");
+    assert!(count("README.md") >= 1 && count("docs/configuration.md") >= 10, "{tried:?}");
 }

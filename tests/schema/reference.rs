@@ -68,14 +68,23 @@ fn grouped(number: u64) -> String {
     groups.iter().map(|group| str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(",")
 }
 
-/// Sections of the README are named as in `see "Batches" in README.md`.
+/// Sections of other pages are named as in `see "Batches" in docs/pushes.md`.
 fn linked(text: &str) -> String {
-    let Some((start, rest)) = text.split_once("\" in README.md") else {
+    let Some((start, rest)) = text.split_once("\" in docs/") else {
         return text.to_owned();
     };
-    let (before, title) = start.rsplit_once('"').expect("a title has two quotes");
-    let anchor = title.to_lowercase().replace(' ', "-");
-    format!("{before}[{title}](../README.md#{anchor}){}", linked(rest))
+    let (before, title) = start.rsplit_once('"').unwrap();
+    let (page, rest) = rest.split_once(".md").unwrap();
+    format!("{before}[{title}]({page}.md#{}){}", anchor(title), linked(rest))
+}
+
+/// The anchor that GitHub makes of a heading.
+fn anchor(title: &str) -> String {
+    let letter = |letter: char| match letter {
+        ' ' => Some('-'),
+        letter => letter.is_alphanumeric().then(|| letter.to_ascii_lowercase()),
+    };
+    title.chars().filter_map(letter).collect()
 }
 
 impl Reference {
@@ -272,16 +281,16 @@ fn the_reference_is_what_the_schema_makes_of_it() {
 }
 
 #[test]
-fn every_section_of_the_readme_that_is_named_is_there() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+fn every_section_that_is_named_is_there() {
     let reference = reference();
-    let links: Vec<_> =
-        reference.split("[").filter(|part| part.contains("](../README.md#")).collect();
-    assert!(!links.is_empty());
+    let links: Vec<_> = reference.split('[').filter(|part| part.contains(".md#")).collect();
+    assert!(links.len() > 5, "{links:?}");
     for link in links {
-        let title = link.split(']').next().unwrap();
+        let (title, target) = link.split_once("](").unwrap();
+        let page = target.split('#').next().unwrap();
+        let page = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
         let is_heading = |line: &str| line.trim_start_matches('#').trim() == title;
-        assert!(readme.lines().any(|line| line.starts_with('#') && is_heading(line)), "{title}");
+        assert!(page.lines().any(|line| line.starts_with('#') && is_heading(line)), "{title}");
     }
 }
 
