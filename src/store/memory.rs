@@ -27,6 +27,7 @@ use super::webhook_state::{Change, Counting, WebhookState};
 use super::{Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Store, Totals};
 use crate::history::Record;
 use crate::host::{CalloutId, Expected, Host, QueueId, Reply, UnixMillis, Version, random_number};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// Slots of a region.
@@ -75,7 +76,7 @@ pub struct Memory {
     /// A command of this owner may be for itself.
     asks_itself: bool,
     /// Since they were last asked for.
-    errors: u32,
+    errors: Cell<u32>,
     /// What nobody was told of yet.
     noticed: Vec<Event>,
     /// It was said that not all forms can be learned.
@@ -103,7 +104,7 @@ impl Memory {
             // What others left behind is looked for once, at the beginning.
             is_watching: true,
             asks_itself: false,
-            errors: 0,
+            errors: Cell::default(),
             noticed: Vec::new(),
             told_that_full: false,
             has_left: false,
@@ -156,9 +157,7 @@ impl Memory {
         let key = self.region_key(region);
         for _ in 0..TRIES {
             let (mut record, expected) = match host.load(key) {
-                Some((value, version)) => {
-                    (RegionRecord::decode(&value).unwrap_or_default(), Expected::Version(version))
-                }
+                Some((value, version)) => (self.decode_region(&value), Expected::Version(version)),
                 None => (RegionRecord::default(), Expected::Absent),
             };
             if !change(&mut record) {
@@ -174,7 +173,7 @@ impl Memory {
     /// The record of a region, if it was ever used.
     fn region_record(&self, host: &impl Host, region: u16) -> Option<RegionRecord> {
         let (value, _) = host.load(self.region_key(region))?;
-        Some(RegionRecord::decode(&value).unwrap_or_default())
+        Some(self.decode_region(&value))
     }
 
     /// Changes the record of a region of ours. If it is not ours any more it is dropped.
@@ -216,8 +215,20 @@ impl Memory {
     }
 
     /// The store did not do what it should.
-    pub(super) fn count_error(&mut self) {
-        self.errors = self.errors.saturating_add(1);
+    pub(super) fn count_error(&self) {
+        self.errors.set(self.errors.get().saturating_add(1));
+    }
+
+    /// What was read of a value of the shared data. One that is not Formhook's is counted.
+    fn ours<T>(&self, decoded: Option<T>) -> Option<T> {
+        if decoded.is_none() {
+            self.count_error();
+        }
+        decoded
+    }
+
+    fn decode_region(&self, value: &[u8]) -> RegionRecord {
+        self.ours(RegionRecord::decode(value)).unwrap_or_else(RegionRecord::unknown)
     }
 
     /// Has the courier hear of this.
@@ -508,7 +519,7 @@ impl Store for Memory {
     }
 
     fn errors(&mut self) -> u32 {
-        std::mem::take(&mut self.errors)
+        self.errors.take()
     }
 
     fn totals(&self, _: &impl Host) -> Totals {

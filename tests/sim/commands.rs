@@ -308,6 +308,25 @@ fn foreign_values_under_our_keys_are_counted_and_harm_nobody() {
     let sent = gateway.run(|_| 200);
     assert_eq!(sent.len(), 2);
     assert!(gateway.failed().is_empty());
+    assert!(gateway.process.counted("formhook_store_errors_total", "") > 0);
+}
+
+#[test]
+fn a_push_outlives_a_foreign_value_in_place_of_its_regions_record() {
+    let mut gateway = gateway("");
+    gateway.create(0);
+    let regions: Vec<String> =
+        gateway.process.map.borrow().keys().filter(|key| key.contains("/r/")).cloned().collect();
+    assert_eq!(regions.len(), 1);
+    for region in regions {
+        gateway.process.map.borrow_mut().insert(region, (b"\xff<html>".to_vec(), 1));
+    }
+    gateway.create(0);
+    let sent = gateway.run(|_| 200);
+    let was_sent =
+        |id: &str| sent.iter().any(|sent| String::from_utf8_lossy(&sent.body).contains(id));
+    assert!(was_sent(r#""_id":"0""#) && was_sent(r#""_id":"1""#));
+    assert!(gateway.process.counted("formhook_store_errors_total", "") > 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ impl Memory {
     /// All that is known.
     pub(in super::super) fn learned(&self, host: &impl Host) -> Vec<Learned> {
         let found = host.load(&self.learned_key());
-        found.and_then(|(value, _)| decode(&value)).unwrap_or_default()
+        found.and_then(|(value, _)| self.ours(decode(&value))).unwrap_or_default()
     }
 
     /// Changes with each change of what is known, and is cheap to read.

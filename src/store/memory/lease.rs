@@ -159,7 +159,7 @@ impl Memory {
             let Some(entry) = Entry::decode(&value) else {
                 if !value.is_empty() {
                     log::error!("the store holds something foreign under {key}; it is ignored");
-                    self.errors = self.errors.saturating_add(1);
+                    self.count_error();
                 }
                 region.set_free(slot);
                 continue;

@@ -34,6 +34,12 @@ pub(super) struct RegionRecord {
 }
 
 impl RegionRecord {
+    /// The record of a region where something stands that is none: there may be pushes in every slot,
+    /// and nobody looks after them.
+    pub(super) fn unknown() -> Self {
+        RegionRecord { is_active: true, used: SLOTS, ..RegionRecord::default() }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(VERSION);
         out.number(self.owner)

@@ -15,7 +15,7 @@ impl Memory {
 
     pub(super) fn additions(&self, host: &impl Host) -> Additions {
         let found = host.load(&self.additions_key());
-        found.and_then(|(value, _)| Additions::decode(&value)).unwrap_or_default()
+        found.and_then(|(value, _)| self.ours(Additions::decode(&value))).unwrap_or_default()
     }
 
     pub(super) fn additions_mark(&self, host: &impl Host) -> u64 {

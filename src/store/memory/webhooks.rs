@@ -7,7 +7,7 @@ use crate::host::{Expected, Host};
 impl Memory {
     pub(super) fn webhook(&self, host: &impl Host, id: &str) -> WebhookState {
         let found = host.load(&self.webhook_key(id));
-        found.and_then(|(value, _)| WebhookState::decode(&value)).unwrap_or_default()
+        found.and_then(|(value, _)| self.ours(WebhookState::decode(&value))).unwrap_or_default()
     }
 
     /// Changes what is known of a webhook, atomically. `change` may be called several times.
