@@ -162,7 +162,11 @@ fn changes(out: &mut Vec<u8>, before: Value<'_>, after: Value<'_>, fields: &Fiel
 
 /// A member by its name; of the same names the last counts.
 fn member<'a>(members: &Members<'a>, name: Text<'_>) -> Option<Content<'a>> {
-    let same = |(known, _): &&(Text<'_>, _)| known.raw() == name.raw();
+    // One name can be written in several ways, but rarely is.
+    let same = |(known, _): &&(Text<'_>, _)| match known.is_escaped() || name.is_escaped() {
+        false => known.raw() == name.raw(),
+        true => known.compare(&name).is_eq(),
+    };
     members.iter().rev().find(same).map(|(_, content)| *content)
 }
 
@@ -326,6 +330,15 @@ mod tests {
         // A creation has nothing before it.
         let push = pushed_after(Some(before), Op::Create, Some(after), None, Some(&form));
         assert!(push.starts_with(r#"{"data":"#), "{push}");
+    }
+
+    #[test]
+    fn a_name_that_is_written_in_another_way_is_no_change() {
+        let (before, after) = (r#"{"a":1,"b":3}"#, r#"{"\u0061":1,"b":2}"#);
+        for (before, after) in [(before, after), (after, before)] {
+            let push = pushed_after(Some(before), Op::Update, Some(after), None, None);
+            assert!(push.starts_with(r#"{"changes":{"fields":{"b":{"after":"#), "{push}");
+        }
     }
 
     #[test]
