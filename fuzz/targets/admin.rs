@@ -1,88 +1,206 @@
-//! Any requests to the admin API, one after the other, with and without the token.
+//! Any requests to the admin API, one after the other, with the token, with others and with none.
 
 #![no_main]
 
-#[path = "../../benches/core/world.rs"]
-#[allow(dead_code)]
-mod world;
-
-use formhook::admin::{Admin, Handled, Request};
+use formhook::admin::{Admin, Answer, Handled, Request};
+use formhook::capture::{Budget, Captured, Exchange, Head};
 use formhook::config::{Config, Plugin};
-use formhook::host::QueueId;
+use formhook::host::{QueueId, Reply, UnixMillis};
 use formhook::pipeline::Pipeline;
+use formhook::store::PushId;
+use formhook_fuzz::canonical::read;
+use formhook_fuzz::gateway::Gateway;
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::rc::Rc;
-use world::World;
+use std::time::Duration;
 
-const CONFIG: &[u8] = br#"{"platform":"jodoo",
-    "forms":[{"app_id":"a","entry_id":"e","fields":[{"id":"_widget_1","alias":"x"}]}],
-    "webhooks":[{"id":"crm","url":"https://crm.example/","secret":"s","headers":{"x-a":"b"}}]}"#;
-
-const ADMIN: &[u8] = br#"{"role":"admin","token_env":"TOKEN","clusters":["c"]}"#;
-
+const SECRET: &str = "c0nfigured-s3cret";
 const TOKEN: &str = "0123456789abcdef";
+const CONFIG: &str = r#"{"platform":"jodoo",
+    "forms":[{"app_id":"a","entry_id":"e","fields":[{"id":"_widget_1","alias":"x"}]}],
+    "webhooks":[{"id":"crm","url":"https://crm.example/","secret":"c0nfigured-s3cret","headers":{"x-a":"c0nfigured-s3cret"},
+        "retry":[]}]}"#;
+const ADMIN: &str = r#"{"role":"admin","token_env":"TOKEN","clusters":["c"]}"#;
 
-/// A request: method, path and body are parted by a space and a line's end. One whose method is in small
-/// letters has no token.
-#[derive(Debug)]
-struct Asked<'d> {
-    method: &'d str,
-    has_token: bool,
-    path: &'d str,
-    body: &'d [u8],
+/// Whatever was done, these can be read.
+const PAGES: [&str; 9] = [
+    "/status",
+    "/export",
+    "/webhooks",
+    "/webhooks/crm",
+    "/failed",
+    "/history",
+    "/forms",
+    "/forms/a/e",
+    "/forms/a/e/comparison",
+];
+
+/// A request: its first letter says which token it has; then come method, path, a line's end, and the body.
+struct Asked {
+    is_allowed: bool,
+    request: Request,
 }
 
-fn asked(text: &[u8]) -> Option<Asked<'_>> {
-    let mut parts = text.splitn(2, |byte| *byte == b'\n');
-    let (method, path) = str::from_utf8(parts.next()?).ok()?.split_once(' ')?;
-    let has_token = !method.bytes().any(|letter| letter.is_ascii_lowercase());
-    Some(Asked { method, has_token, path, body: parts.next().unwrap_or_default() })
+fn asked(text: &[u8]) -> Option<Asked> {
+    let (head, body) = match text.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&text[..end], &text[end + 1..]),
+        None => (text, &[][..]),
+    };
+    let (token, head) = str::from_utf8(head).ok()?.split_at_checked(1)?;
+    let (method, target) = head.split_once(' ')?;
+    let (authorization, is_allowed) = match token {
+        "a" => (Some(format!("Bearer {TOKEN}")), true),
+        "b" => (Some(format!("bEARER  {TOKEN} ")), true),
+        "c" => (Some(format!("Bearer {TOKEN}0")), false),
+        "d" => (Some(format!("Basic {TOKEN}")), false),
+        "e" => (Some(TOKEN.to_owned()), false),
+        _ => (None, false),
+    };
+    let target = match target.starts_with('/') {
+        true => format!("/api/v1{target}"),
+        false => target.to_owned(),
+    };
+    let authorization = authorization.map(String::into_bytes);
+    let (method, target, body) = (method.into(), target.into(), body.to_vec());
+    let source = "192.0.2.1".into();
+    Some(Asked { is_allowed, request: Request { method, target, authorization, source, body } })
 }
 
-/// Requests, with zeros between them.
-fuzz_target!(|input: &[u8]| {
-    let world = World::default();
-    let config = Rc::new(Config::parse(CONFIG, &|_| None).unwrap());
-    let mut pipeline = Pipeline::new(config, &world, "formhook", Some(QueueId(1)));
-    pipeline.publish(&world, CONFIG);
-    let Ok(Plugin::Admin(config)) = Plugin::parse(ADMIN, &|_| Some(TOKEN.to_owned())) else {
-        unreachable!("this is an admin's configuration")
-    };
-    let mut admin = Admin::new(config, "formhook");
-    let mut ask = |method: &str, has_token: bool, target: String, body: &[u8]| {
-        let authorization = has_token.then(|| format!("Bearer {TOKEN}").into_bytes());
-        let (method, target, body) = (method.into(), target.into(), body.into());
-        let request = Request { method, target, authorization, source: "192.0.2.1".into(), body };
-        match admin.admit(&world, &request) {
-            Err(answer) => Some(answer),
-            Ok(()) => match admin.handle(&world, &request) {
-                Handled::Answered(answer) => Some(answer),
-                Handled::Sent(..) => None,
-                Handled::Asked(..) => unreachable!("memory answers at once"),
-            },
-        }
-    };
-    for asked in input.split(|byte| *byte == 0).filter_map(asked).take(16) {
-        let is_for_api = asked.path.starts_with('/');
-        let target =
-            if is_for_api { format!("/api/v1{}", asked.path) } else { asked.path.to_owned() };
-        let Some(answer) = ask(&asked.method.to_uppercase(), asked.has_token, target, asked.body)
-        else {
-            continue;
+/// A record was created.
+fn event(config: &Config) -> Captured {
+    let budget = Budget::new(1 << 20);
+    let matched = config.operations.find(b"POST", b"/api/v5/app/entry/data/create").unwrap();
+    let mut call = Exchange::begin(matched, 1 << 16, &budget, Duration::ZERO, |_| None);
+    call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
+    let answer = br#"{"data":{"_id":"r","appId":"a","entryId":"e"}}"#;
+    assert!(call.response().make_room(answer.len()));
+    call.response().append(answer.to_vec());
+    call.finish(UnixMillis(0)).unwrap()
+}
+
+struct Play {
+    gateway: Gateway,
+    pipeline: Pipeline,
+    admin: Admin,
+}
+
+impl Play {
+    /// A gateway with one push in its failed cache.
+    fn new() -> Self {
+        let gateway = Gateway::default();
+        let config = Rc::new(Config::parse(CONFIG.as_bytes(), &|_| None).unwrap());
+        let mut pipeline =
+            Pipeline::new(Rc::clone(&config), &gateway, "formhook", Some(QueueId(1)));
+        pipeline.publish(&gateway, CONFIG.as_bytes());
+        pipeline.captured(&gateway, event(&config), PushId::random(&gateway));
+        pipeline.woken(&gateway);
+        let (id, _) = gateway.take_call(0).expect("a push is sent");
+        pipeline.reply(&gateway, id, &Reply::Broken);
+        let env = |_: &str| Some(TOKEN.to_owned());
+        let Ok(Plugin::Admin(config)) = Plugin::parse(ADMIN.as_bytes(), &env) else {
+            unreachable!("this is an admin's configuration")
         };
-        assert!((200..500).contains(&answer.status), "{asked:?}: {answer:?}");
-        if is_for_api && !asked.has_token {
-            assert!([401, 404, 429].contains(&answer.status), "{asked:?}: {answer:?}");
-        }
-        let kind = answer.headers.iter().find(|(name, _)| *name == "content-type");
-        if kind.is_some_and(|(_, kind)| kind.ends_with("json")) && !answer.body.is_empty() {
-            let said = serde_json::from_slice::<Value>(&answer.body);
-            assert!(said.is_ok(), "{asked:?}: {:?}", String::from_utf8_lossy(&answer.body));
-        }
+        Play { gateway, pipeline, admin: Admin::new(config, "formhook") }
     }
-    // Whatever that was, it can still be read, and the configuration's webhook is there.
-    let answer = ask("GET", true, "/api/v1/webhooks".into(), b"").unwrap();
-    let webhooks: Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!(webhooks["items"][0]["source"], "config");
+
+    /// The answer, and whether the request was let in.
+    fn ask(&mut self, request: &Request) -> (Answer, bool) {
+        let gateway = &self.gateway;
+        if let Err(answer) = self.admin.admit(gateway, request) {
+            return (answer, false);
+        }
+        let answer = match self.admin.handle(gateway, request) {
+            Handled::Answered(answer) => answer,
+            Handled::Sent(_, probe) => {
+                let probed = probe.hear(gateway, &Reply::Broken);
+                self.admin.probed(gateway, &probed)
+            }
+            Handled::Asked(..) => unreachable!("memory answers at once"),
+        };
+        (answer, true)
+    }
+
+    fn get(&mut self, path: &str) -> Answer {
+        let authorization = Some(format!("Bearer {TOKEN}").into_bytes());
+        let (method, target) = ("GET".into(), format!("/api/v1{path}").into());
+        // Another address: that of the others may have to wait.
+        let source = "192.0.2.2".into();
+        self.ask(&Request { method, target, authorization, source, body: Vec::new() }).0
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let mut play = Play::new();
+    let repeats_secret = input.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+    for Asked { is_allowed, request } in input.split(|byte| *byte == 0).filter_map(asked).take(24) {
+        let (kept, calls) = (play.gateway.kept(), play.gateway.calls());
+        let (answer, is_let_in) = play.ask(&request);
+        judge_answer(&request, &answer, repeats_secret);
+        let is_same = play.gateway.kept() == kept && play.gateway.calls() == calls;
+        if !is_allowed {
+            assert!(!is_let_in, "{request:?} was let in");
+            let is_console = matches!(answer.status, 200 | 404 | 405);
+            assert!(is_console || [401, 429].contains(&answer.status), "{request:?}: {answer:?}");
+        }
+        if !is_let_in || &*request.method == "GET" || (400..500).contains(&answer.status) {
+            assert!(
+                is_same,
+                "{request:?} was answered with {}, and changed something",
+                answer.status
+            );
+        }
+        play.pipeline.take_additions(&play.gateway);
+        play.pipeline.woken(&play.gateway);
+    }
+    judge_rest(&mut play, repeats_secret);
 });
+
+fn judge_answer(request: &Request, answer: &Answer, repeats_secret: bool) {
+    let Answer { status, headers, body } = answer;
+    assert!((200..600).contains(status), "{request:?}: {answer:?}");
+    for (name, value) in headers {
+        assert!(value.bytes().all(|byte| (b' '..0x7f).contains(&byte)), "{name}: {value}");
+    }
+    let kind = headers.iter().find(|(name, _)| *name == "content-type").map(|(_, kind)| &**kind);
+    match kind {
+        Some("application/json" | "application/problem+json") => {
+            let said = read(body).unwrap_or_else(|error| panic!("{request:?}: {error}: {body:?}"));
+            assert_eq!(kind == Some("application/problem+json"), *status >= 400, "{request:?}");
+            if *status >= 400 {
+                assert_eq!(said["status"], json!(status));
+                let has = |name: &str| said[name].as_str().is_some_and(|text| !text.is_empty());
+                assert!(has("title") && has("detail"), "{said}");
+            }
+        }
+        Some(_) => assert_eq!(*status, 200),
+        None => assert!(*status == 204 && body.is_empty(), "{request:?}: {answer:?}"),
+    }
+    let shows = |text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(repeats_secret || !shows(SECRET), "{request:?} shows a secret");
+}
+
+/// All that is kept can still be read, and be put into the configuration.
+fn judge_rest(play: &mut Play, repeats_secret: bool) {
+    for page in PAGES {
+        let answer = play.get(page);
+        assert_eq!(answer.status, 200, "{page}: {:?}", String::from_utf8_lossy(&answer.body));
+        let request = Request { target: page.into(), ..Request::default() };
+        judge_answer(&request, &answer, repeats_secret);
+    }
+    let webhooks: Value = serde_json::from_slice(&play.get("/webhooks").body).unwrap();
+    let webhooks = webhooks["items"].as_array().unwrap();
+    assert_eq!(webhooks[0]["source"], "config");
+    for webhook in webhooks {
+        let id = webhook["id"].as_str().unwrap();
+        assert_eq!(play.get(&format!("/webhooks/{id}")).status, 200, "{id}");
+    }
+    let yaml = play.get("/export").body;
+    let yaml: Value = serde_yaml_ng::from_slice::<Option<Value>>(&yaml)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&yaml)))
+        .unwrap_or_else(|| json!({}));
+    let list = |name: &str| yaml.get(name).cloned().unwrap_or(json!([]));
+    let config = json!({"platform":"jodoo","webhooks":list("webhooks"),"forms":list("forms")});
+    let parsed = Config::parse(config.to_string().as_bytes(), &|_| Some("secret".to_owned()));
+    assert!(parsed.is_ok(), "{config} has {:?}", parsed.err());
+}

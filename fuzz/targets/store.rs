@@ -2,167 +2,198 @@
 
 #![no_main]
 
-#[path = "../../benches/core/world.rs"]
-#[allow(dead_code)]
-mod world;
-
 use arbitrary::Arbitrary;
 use formhook::capture::{Budget, Captured, Exchange, Head};
+use formhook::codec::Reader;
 use formhook::config::Config;
-use formhook::host::{
-    Answer, Callout, CalloutError, CalloutId, Expected, Host, MetricId, MetricKind, QueueId, Reply,
-    UnixMillis, Version,
-};
+use formhook::form::Schema;
+use formhook::history::Record;
+use formhook::host::{Answer, QueueId, Reply, UnixMillis};
 use formhook::pipeline::Pipeline;
-use formhook::store::PushId;
+use formhook::platform::{Job, Refusal};
+use formhook::store::{Coalescer, PushId};
+use formhook_fuzz::canonical::read;
+use formhook_fuzz::gateway::Gateway;
 use libfuzzer_sys::fuzz_target;
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
-use world::World;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'d> {
     with_redis: bool,
-    /// What the store has in place of what was written, by the number of the read.
-    forged: Vec<(u8, &'d [u8])>,
     steps: Vec<Step<'d>>,
+    value: &'d [u8],
 }
 
 #[derive(Arbitrary, Debug)]
 enum Step<'d> {
-    Event,
+    Event {
+        record: u8,
+    },
     Woken,
-    Timer { millis: u32 },
-    Reply { call: u8, status: u16, body: &'d [u8], is_broken: bool },
+    Timer {
+        millis: u16,
+    },
+    /// A value of the shared map is another one.
+    Forged {
+        number: u8,
+        value: &'d [u8],
+    },
+    /// A value of the shared map is cut, or has another byte.
+    Broken {
+        number: u8,
+        at: u16,
+        byte: Option<u8>,
+    },
+    Reply {
+        call: u8,
+        status: u16,
+        body: &'d [u8],
+        is_broken: bool,
+    },
+    /// Redis answers with the beginning that Webdis gives to bulk strings.
+    Bulk {
+        call: u8,
+        text: &'d str,
+    },
     Restart,
 }
 
-/// A gateway whose store has other values now and then.
-struct Hostile<'d> {
-    world: World,
-    forged: &'d [(u8, &'d [u8])],
-    loads: Cell<u8>,
-    body: RefCell<Vec<u8>>,
-    calls: RefCell<Vec<CalloutId>>,
-    uptime: Cell<Duration>,
-}
-
-impl Host for Hostile<'_> {
-    fn now(&self) -> UnixMillis {
-        self.world.now().after(self.uptime.get())
-    }
-
-    fn env(&self, _: &str) -> Option<String> {
-        Some("user:password".to_owned())
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        self.world.random(bytes);
-    }
-
-    fn call(&self, callout: Callout<'_>) -> Result<CalloutId, CalloutError> {
-        let id = self.world.call(callout)?;
-        self.calls.borrow_mut().push(id);
-        Ok(id)
-    }
-
-    fn reply_body(&self, most: usize) -> Vec<u8> {
-        let body = self.body.borrow();
-        body.get(..most).unwrap_or(&body).to_vec()
-    }
-
-    fn set_timer(&self, _: Option<Duration>) {}
-
-    fn uptime(&self) -> Duration {
-        self.uptime.get()
-    }
-
-    fn load(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        let number = self.loads.replace(self.loads.get().wrapping_add(1));
-        let (value, version) = self.world.load(key)?;
-        let forged = self.forged.iter().find(|(at, _)| *at == number);
-        Some((forged.map_or(value, |(_, bytes)| bytes.to_vec()), version))
-    }
-
-    fn save(&self, key: &str, value: &[u8], expected: Expected) -> bool {
-        self.world.save(key, value, expected)
-    }
-
-    fn wake(&self, _: QueueId) {}
-
-    fn metric(&self, kind: MetricKind, name: &str) -> MetricId {
-        self.world.metric(kind, name)
-    }
-
-    fn add(&self, _: MetricId, _: i64) {}
-
-    fn record(&self, _: MetricId, _: u64) {}
-}
-
 const MEMORY: &str = r#"{"platform":"jodoo","webhooks":[
-    {"id":"crm","url":"https://crm.example/","secret":"s","retry":["1s","2s"]},
+    {"id":"crm","url":"https://crm.example/","secret":"s","events":["data_update"],"changes":true,"retry":["1s","2s"]},
     {"id":"erp","url":"http://erp.example/","disable_after":2,"retry":[]}]}"#;
 
 const REDIS: &str = r#"{"platform":"jodoo","store":{"redis":{"cluster":"webdis","auth_env":"AUTH"}},"webhooks":[
     {"id":"crm","url":"https://crm.example/","secret":"s","retry":["1s","2s"]}]}"#;
 
 /// A record was created.
-fn event(config: &Config) -> Captured {
+fn event(config: &Config, record: u8) -> Captured {
     let budget = Budget::new(1 << 20);
     let matched = config.operations.find(b"POST", b"/api/v5/app/entry/data/create").unwrap();
     let mut call = Exchange::begin(matched, 1 << 16, &budget, Duration::ZERO, |_| None);
     call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
-    let answer = br#"{"data":{"_id":"r","appId":"a","entryId":"e","updateTime":"2026-05-12T08:45:09.018Z"}}"#;
+    let answer = format!(
+        r#"{{"data":{{"_id":"r{record}","appId":"a","entryId":"e","updateTime":"2026-05-12T08:45:09.018Z"}}}}"#
+    );
     assert!(call.response().make_room(answer.len()));
-    call.response().append(answer.to_vec());
-    assert!(call.request().make_room(2));
-    call.request().append(b"{}".to_vec());
+    call.response().append(answer.into_bytes());
     call.finish(UnixMillis(0)).unwrap()
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let host = Hostile {
-        world: World::default(),
-        forged: &input.forged,
-        loads: Cell::default(),
-        body: RefCell::default(),
-        calls: RefCell::default(),
-        uptime: Cell::new(Duration::from_secs(1)),
-    };
+    judge_decoders(input.value);
+    let gateway = Gateway::default();
     let text = if input.with_redis { REDIS } else { MEMORY };
     let env = |_: &str| Some("user:password".to_owned());
     let config = Rc::new(Config::parse(text.as_bytes(), &env).unwrap());
-    let start = || Pipeline::new(Rc::clone(&config), &host, "fuzz", Some(QueueId(1)));
+    let start = || {
+        let mut pipeline = Pipeline::new(Rc::clone(&config), &gateway, "fuzz", Some(QueueId(1)));
+        pipeline.publish(&gateway, text.as_bytes());
+        pipeline
+    };
     let mut pipeline = start();
-    pipeline.publish(&host, text.as_bytes());
-    for step in input.steps.iter().take(64) {
+    for step in input.steps.iter().take(48) {
         match step {
-            Step::Event => pipeline.captured(&host, event(&config), PushId::random(&host)),
-            Step::Woken => pipeline.woken(&host),
+            Step::Event { record } => {
+                pipeline.captured(&gateway, event(&config, *record), PushId::random(&gateway));
+            }
+            Step::Woken => pipeline.woken(&gateway),
             Step::Timer { millis } => {
-                host.uptime.set(host.uptime.get() + Duration::from_millis(u64::from(*millis)));
-                pipeline.timer_fired(&host);
+                gateway.pass(Duration::from_millis(u64::from(*millis)));
+                pipeline.timer_fired(&gateway);
+            }
+            Step::Forged { number, value } => gateway.forge(usize::from(*number), value),
+            Step::Broken { number, at, byte } => {
+                let kept = gateway.kept();
+                let Some(value) = kept.values().nth(usize::from(*number) % kept.len()) else {
+                    continue;
+                };
+                let (mut value, at) = (value.clone(), usize::from(*at) % value.len().max(1));
+                match (byte, value.get_mut(at)) {
+                    (Some(new), Some(old)) => *old = *new,
+                    _ => value.truncate(at),
+                }
+                gateway.forge(usize::from(*number), &value);
             }
             Step::Reply { call, status, body, is_broken } => {
-                let mut calls = host.calls.borrow_mut();
-                if calls.is_empty() {
-                    continue;
-                }
-                let at = usize::from(*call) % calls.len();
-                let id = calls.swap_remove(at);
-                drop(calls);
-                *host.body.borrow_mut() = body.to_vec();
-                let answer =
-                    Answer { status: *status, excerpt: body.to_vec(), ..Answer::default() };
-                let reply = if *is_broken { Reply::Broken } else { Reply::Answer(answer) };
-                pipeline.reply(&host, id, &reply);
+                let answer = (!is_broken).then_some((*status, *body));
+                reply(&gateway, &mut pipeline, usize::from(*call), answer);
+            }
+            Step::Bulk { call, text } => {
+                let body = format!("${}\r\n{text}\r\n", text.len());
+                reply(&gateway, &mut pipeline, usize::from(*call), Some((200, body.as_bytes())));
             }
             Step::Restart => {
-                host.calls.borrow_mut().clear();
+                gateway.forget_calls();
                 pipeline = start();
-                pipeline.publish(&host, text.as_bytes());
             }
         }
     }
+    judge_going_on(&gateway, &mut pipeline, &config);
 });
+
+fn reply(gateway: &Gateway, pipeline: &mut Pipeline, call: usize, answer: Option<(u16, &[u8])>) {
+    let Some((id, _)) = gateway.take_call(call) else { return };
+    let reply = match answer {
+        Some((status, body)) => {
+            gateway.set_reply(body);
+            let excerpt = body.get(..1024).unwrap_or(body).to_vec();
+            Reply::Answer(Answer { status, excerpt, ..Answer::default() })
+        }
+        None => Reply::Broken,
+    };
+    pipeline.reply(gateway, id, &reply);
+}
+
+/// What is done with pushes, in sum.
+fn done(gateway: &Gateway, webhook: &str) -> i64 {
+    let results = ["failure", "success", "not_attempted", "dropped"];
+    let of = |result| format!("formhook_pushes_total.webhook.{webhook}.result.{result}");
+    let attempts = gateway.metric_value(&format!("formhook_attempts_total.webhook.{webhook}"));
+    attempts + results.map(|result| gateway.metric_value(&of(result))).iter().sum::<i64>()
+}
+
+/// After all that, a change is still pushed, or it is counted why not.
+fn judge_going_on(gateway: &Gateway, pipeline: &mut Pipeline, config: &Config) {
+    while gateway.calls() > 0 {
+        reply(gateway, pipeline, 0, None);
+    }
+    let before = done(gateway, "crm");
+    pipeline.captured(gateway, event(config, 255), PushId::random(gateway));
+    for _ in 0..40 {
+        pipeline.woken(gateway);
+        if done(gateway, "crm") > before {
+            return;
+        }
+        reply(gateway, pipeline, 0, None);
+        gateway.pass(Duration::from_secs(1));
+        pipeline.timer_fired(gateway);
+    }
+    panic!("nothing was done with a push in forty seconds");
+}
+
+/// What a decoder takes it can write, and takes again.
+fn judge_decoders(value: &[u8]) {
+    if let Some(record) = Record::decode(value) {
+        let written = record.encode();
+        assert_eq!(Record::decode(&written).as_ref(), Some(&record));
+        let mut json = Vec::new();
+        record.json(&mut json);
+        assert!(read(&json).is_ok(), "{json:?}");
+        let line = record.log_line();
+        let json = line.strip_prefix("formhook.push ").expect("a line begins with its kind");
+        assert!(read(json.as_bytes()).is_ok() && !line.contains('\n'), "{line}");
+    }
+    if let Some(job) = Job::decode(value) {
+        assert_eq!(Job::decode(&job.encode()).map(|again| again.encode()), Some(job.encode()));
+        assert!(read(&job.request()).is_ok());
+    }
+    if let Some(schema) = str::from_utf8(value).ok().and_then(Schema::decode) {
+        assert_eq!(Schema::decode(&schema.encode()), Some(schema));
+    }
+    if let Some(mut reader) = Reader::new(value, 1) {
+        let mut notices = Coalescer::decode(&mut reader);
+        let _ = notices.flush(UnixMillis(u64::MAX)).count();
+    }
+    let _ = Refusal::of(200, value);
+}

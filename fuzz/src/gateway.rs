@@ -1,0 +1,158 @@
+//! A gateway made of memory: its clock is told, its shared map may be forged, and it counts what is done.
+
+use formhook::host::{
+    Callout, CalloutError, CalloutId, Expected, Host, MetricId, MetricKind, QueueId, UnixMillis,
+    Version,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Default)]
+pub struct Gateway {
+    map: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    /// Callouts, versions and random bytes are numbered by the same count.
+    count: Cell<u32>,
+    uptime: Cell<Duration>,
+    /// Those that wait for an answer, and the clusters they went to.
+    calls: RefCell<Vec<(CalloutId, String)>>,
+    reply: RefCell<Vec<u8>>,
+    metrics: RefCell<Vec<(String, i64)>>,
+}
+
+impl Gateway {
+    /// All that is in the shared map.
+    pub fn kept(&self) -> BTreeMap<String, Vec<u8>> {
+        let map = self.map.borrow();
+        map.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+    }
+
+    /// Puts something in the place of a value of the shared map, as if another program had.
+    pub fn forge(&self, number: usize, value: &[u8]) {
+        let mut map = self.map.borrow_mut();
+        let count = map.len().max(1);
+        if let Some((_, kept)) = map.iter_mut().nth(number % count) {
+            self.count.set(self.count.get() + 1);
+            *kept = (value.to_vec(), self.count.get());
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.uptime.set(self.uptime.get() + time);
+    }
+
+    /// Takes out a call that waits for an answer.
+    pub fn take_call(&self, number: usize) -> Option<(CalloutId, String)> {
+        let mut calls = self.calls.borrow_mut();
+        match calls.len() {
+            0 => None,
+            count => Some(calls.remove(number % count)),
+        }
+    }
+
+    /// How many calls wait for an answer.
+    pub fn calls(&self) -> usize {
+        self.calls.borrow().len()
+    }
+
+    /// No answers come to a worker that is no more.
+    pub fn forget_calls(&self) {
+        self.calls.borrow_mut().clear();
+    }
+
+    /// The body of the answer that is handed over next.
+    pub fn set_reply(&self, body: &[u8]) {
+        *self.reply.borrow_mut() = body.to_vec();
+    }
+
+    /// What a metric is.
+    pub fn metric_value(&self, name: &str) -> i64 {
+        let metrics = self.metrics.borrow();
+        metrics.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value)
+    }
+
+    fn next(&self) -> u32 {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
+    }
+}
+
+impl Host for Gateway {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(1_778_575_509_018).after(self.uptime())
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        Some("user:password".to_owned())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let number = self.next().to_le_bytes();
+        bytes.iter_mut().zip(number.iter().cycle()).for_each(|(byte, random)| *byte = *random);
+    }
+
+    fn call(&self, callout: Callout<'_>) -> Result<CalloutId, CalloutError> {
+        for (name, value) in &callout.headers {
+            let is_plain = value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
+            assert!(is_plain && !name.is_empty(), "{name:?}: {value:?} cannot be a header");
+        }
+        assert!(!callout.timeout.is_zero());
+        let id = CalloutId(self.next());
+        self.calls.borrow_mut().push((id, callout.cluster.to_owned()));
+        Ok(id)
+    }
+
+    fn reply_body(&self, most: usize) -> Vec<u8> {
+        let body = self.reply.borrow();
+        body.get(..most).unwrap_or(&body).to_vec()
+    }
+
+    fn set_timer(&self, _: Option<Duration>) {}
+
+    fn uptime(&self) -> Duration {
+        self.uptime.get() + Duration::from_secs(1)
+    }
+
+    fn load(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        let map = self.map.borrow();
+        map.get(key).map(|(value, version)| (value.clone(), Version(*version)))
+    }
+
+    fn save(&self, key: &str, value: &[u8], expected: Expected) -> bool {
+        let version = self.next();
+        let mut map = self.map.borrow_mut();
+        let is_expected = match (map.get(key), expected) {
+            (None, _) | (_, Expected::Any) => true,
+            (Some(_), Expected::Absent) => false,
+            (Some((_, known)), Expected::Version(Version(expected))) => *known == expected,
+        };
+        if is_expected {
+            map.insert(key.to_owned(), (value.to_vec(), version));
+        }
+        is_expected
+    }
+
+    fn wake(&self, _: QueueId) {}
+
+    fn metric(&self, _: MetricKind, name: &str) -> MetricId {
+        let mut metrics = self.metrics.borrow_mut();
+        let at = metrics.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            metrics.push((name.to_owned(), 0));
+            metrics.len() - 1
+        });
+        MetricId(u32::try_from(at).unwrap())
+    }
+
+    fn add(&self, MetricId(metric): MetricId, by: i64) {
+        if let Some((_, value)) = self.metrics.borrow_mut().get_mut(metric as usize) {
+            *value += by;
+        }
+    }
+
+    fn record(&self, MetricId(metric): MetricId, value: u64) {
+        if let Some((_, known)) = self.metrics.borrow_mut().get_mut(metric as usize) {
+            *known = i64::try_from(value).unwrap_or(i64::MAX);
+        }
+    }
+}
