@@ -169,6 +169,20 @@ fn the_versions_of_envoy_that_are_said_to_work_are_those_that_are_tried() {
     assert_eq!(said("every release"), tried.split(" e2e-").map(str::to_owned).collect());
 }
 
+#[test]
+fn what_to_do_is_said_for_each_alert() {
+    let rules = super::support::gateway::shipped("envoy/alerts.yaml");
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let said: BTreeSet<&str> = page.lines().filter(|row| row.starts_with("| `Formhook")).collect();
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    assert_eq!(said.len(), rules.len());
+    for rule in rules {
+        let (name, severity) = (&rule["alert"], &rule["labels"]["severity"]);
+        let row = format!("| `{}` | {} |", name.as_str().unwrap(), severity.as_str().unwrap());
+        assert!(said.iter().any(|said| said.starts_with(&row)), "{row}");
+    }
+}
+
 /// The commands that begin so.
 fn commands(begin: &str) -> String {
     let found = documents().into_iter().find_map(|(_, text)| {
