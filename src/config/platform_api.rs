@@ -23,16 +23,7 @@ pub(super) fn platform_api(
 ) -> Option<(PlatformApi, Webhook)> {
     let members = field.object(&["cluster", "authority", "key_env", "every"])?;
     let cluster = members.require("cluster", field).and_then(Field::name);
-    let authority = members.require("authority", field);
-    // With any cluster it has to be a host name.
-    let authority = authority.and_then(|authority| {
-        let name = authority.name()?;
-        if Target::parse(&format!("https://{name}/"), None).is_err() || name.contains(['/', '?']) {
-            authority.wrong("must be a host name, such as api.jodoo.com");
-            return None;
-        }
-        Some(name)
-    });
+    let authority = members.require("authority", field).and_then(Field::authority);
     let key = members.require("key_env", field).and_then(|variable| variable.header_variable(env));
     let every = members.get("every").map(|every| every.duration(EVERY));
     if prefix.is_none() {

@@ -1,6 +1,7 @@
 //! Reading a configuration so that every fault is found at once, each with the path of its field.
 
 use super::Env;
+use crate::delivery::Target;
 use crate::duration;
 use crate::json::{Decimal, Kind, Value};
 use std::cell::RefCell;
@@ -204,6 +205,16 @@ impl<'d> Field<'d> {
             return None;
         }
         Some(text)
+    }
+
+    /// A host name, with a port if it is not the usual one.
+    pub(super) fn authority(&self) -> Option<String> {
+        let name = self.name()?;
+        if Target::parse(&format!("https://{name}/"), None).is_err() || name.contains(['/', '?']) {
+            self.wrong("must be a host name, such as api.jodoo.com");
+            return None;
+        }
+        Some(name)
     }
 
     /// The value of the environment variable with this name. No fault repeats it.

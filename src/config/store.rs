@@ -45,7 +45,7 @@ fn redis(field: &Field<'_>, retention: Duration, env: Env<'_>) -> Option<RedisSe
         "max_failed",
     ])?;
     let cluster = members.require("cluster", field).and_then(Field::name);
-    let authority = members.get("authority").and_then(Field::name);
+    let authority = members.get("authority").and_then(Field::authority);
     let protocols = [("webdis", Protocol::Webdis), ("upstash", Protocol::Upstash)];
     let protocol = members.get("protocol").and_then(|protocol| protocol.choice(protocols));
     let protocol = protocol.unwrap_or(Protocol::Webdis);

@@ -61,16 +61,19 @@ fn duration(low: u64, high: u64) -> impl Strategy<Value = Value> {
     })
 }
 
-fn authority() -> impl Strategy<Value = String> {
+/// Boxed, as strategies in strategies fill the stack.
+fn authority() -> BoxedStrategy<String> {
     let name = "[a-z0-9_]([a-z0-9_-]{0,8}[a-zA-Z0-9_])?(\\.[a-z]{1,8}){0,3}\\.?";
     let address = prop_oneof![
         any::<std::net::Ipv4Addr>().prop_map(|address| address.to_string()),
         any::<std::net::Ipv6Addr>().prop_map(|address| format!("[{address}]")),
     ];
-    (prop_oneof![3 => name, 1 => address], option::of(1u16..)).prop_map(|(host, port)| match port {
-        Some(port) => format!("{host}:{port}"),
-        None => host,
-    })
+    (prop_oneof![3 => name, 1 => address], option::of(1u16..))
+        .prop_map(|(host, port)| match port {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        })
+        .boxed()
 }
 
 fn url() -> impl Strategy<Value = Value> {
@@ -244,7 +247,12 @@ fn platform_api() -> impl Strategy<Value = Value> {
 fn store() -> impl Strategy<Value = Value> {
     let namespace = "[A-Za-z0-9_-]{1,64}".prop_map(Value::from);
     let redis = (
-        (name(), maybe(name()), maybe(namespace), maybe(choice(&["webdis", "upstash"]))),
+        (
+            name(),
+            maybe(authority().prop_map(Value::from)),
+            maybe(namespace),
+            maybe(choice(&["webdis", "upstash"])),
+        ),
         (maybe(variable()), maybe(duration(100, 30_000)), maybe(integer(100, 10_000_000))),
         (maybe(choice(&["async", "before_response"])), maybe(duration(10, 10_000))),
     );

@@ -58,6 +58,10 @@ fn what_is_wrong_with_a_store_is_told() {
     for (store, expected) in [
         (json!("redis"), "store: \"redis\": must be `memory` or {redis: {cluster: ...}}"),
         (json!({}), "store.redis: is required"),
+        (
+            json!({"redis": {"cluster": "webdis", "authority": "a b\n"}}),
+            "store.redis.authority: \"a b\\n\": must be a host name, such as api.jodoo.com",
+        ),
         (json!({"redis": {}}), "store.redis.cluster: is required"),
         (
             json!({"redis": {"cluster": "w", "namespace": "{a}"}}),
