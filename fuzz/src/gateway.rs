@@ -94,9 +94,15 @@ impl Host for Gateway {
 
     fn call(&self, callout: Callout<'_>) -> Result<CalloutId, CalloutError> {
         for (name, value) in &callout.headers {
-            let is_plain = value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
-            assert!(is_plain && !name.is_empty(), "{name:?}: {value:?} cannot be a header");
+            let is_plain = value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control());
+            let is_token = |byte: u8| byte.is_ascii_lowercase() || b"-0123456789".contains(&byte);
+            let is_name = name.strip_prefix(':').unwrap_or(name).bytes().all(is_token);
+            assert!(is_plain && is_name, "{name:?}: {value:?} cannot be a header");
         }
+        let pseudo = callout.headers.iter().filter(|(name, _)| name.starts_with(':'));
+        let mut pseudo: Vec<_> = pseudo.map(|(name, _)| *name).collect();
+        pseudo.sort_unstable();
+        assert_eq!(pseudo, [":authority", ":method", ":path", ":scheme"]);
         assert!(!callout.timeout.is_zero());
         let id = CalloutId(self.next());
         self.calls.borrow_mut().push((id, callout.cluster.to_owned()));

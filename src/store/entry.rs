@@ -151,7 +151,7 @@ impl Entry {
             _ => return None,
         };
         let mut push = Push {
-            id: PushId::kept(value.text()?),
+            id: PushId::kept(value.text()?)?,
             webhook: value.text()?.into(),
             op: value.text()?.into(),
             form: FormKey { app_id: value.text()?.into(), entry_id: value.text()?.into() },
@@ -162,11 +162,21 @@ impl Entry {
             body: Vec::new(),
         };
         for _ in 0..value.number()? {
-            push.trace.push((value.text()?.into(), value.text()?.into()));
+            let (name, header) = (value.text()?, value.text()?);
+            // A push can do without, and Envoy sends whatever a filter puts into a header.
+            if can_be_header(name, header) {
+                push.trace.push((name.into(), header.into()));
+            }
         }
         push.body = value.bytes()?.to_vec();
         Some(Entry { push, state })
     }
+}
+
+fn can_be_header(name: &str, value: &str) -> bool {
+    let is_of_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let is_of_value = |byte: u8| byte == b'\t' || !byte.is_ascii_control();
+    !name.is_empty() && name.bytes().all(is_of_name) && value.bytes().all(is_of_value)
 }
 
 fn write_failure(out: &mut Writer, failure: &Failure) {
@@ -192,7 +202,7 @@ mod tests {
 
     fn push() -> Push {
         Push {
-            id: PushId::kept("4d1d1504-b885-439e-b79e-f10032ce3eed"),
+            id: PushId::kept("4d1d1504-b885-439e-b79e-f10032ce3eed").unwrap(),
             webhook: "crm".into(),
             op: "data_create".into(),
             form: FormKey { app_id: "a".into(), entry_id: "e".into() },
@@ -217,6 +227,21 @@ mod tests {
         ] {
             let entry = Entry { push: push(), state };
             assert_eq!(Entry::decode(&entry.encode()), Some(entry));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_not_read() {
+        let entry = Entry { push: push(), state: State::Waiting(Progress::default()) };
+        let kept = String::from_utf8(entry.encode()).unwrap();
+        let read = |from, to| Entry::decode(kept.replace(from, to).as_bytes());
+        assert_eq!(read("4d1d1504-", "4d1d\r\na:b"), None);
+        for header in
+            [("traceparent", ":authority\n"), ("traceparent", ":path234567"), ("t2 00", "t2 \r\n")]
+        {
+            let without = Push { trace: Vec::new(), ..push() };
+            let read = read(header.0, header.1).map(|entry| entry.push);
+            assert_eq!(read, Some(without), "{header:?}");
         }
     }
 

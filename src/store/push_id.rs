@@ -5,6 +5,9 @@ use crate::text::push_hex;
 use std::fmt;
 use std::rc::Rc;
 
+/// Bytes of a UUID's text.
+const TEXT_LENGTH: usize = 36;
+
 /// A push's id, a random UUID. It stays the same over all attempts, so that a receiver can tell a
 /// repeated push from a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,9 +21,10 @@ impl PushId {
         PushId(uuid_v4(u128::from_be_bytes(bytes)).into())
     }
 
-    /// An id that was kept.
-    pub fn kept(text: &str) -> Self {
-        PushId(text.into())
+    /// An id that was kept; `None` for what cannot be one. An id goes into headers as it is.
+    pub fn kept(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        (text.len() == TEXT_LENGTH && text.bytes().all(is_plain)).then(|| PushId(text.into()))
     }
 
     /// The id as it is sent.
@@ -34,7 +38,7 @@ fn uuid_v4(random: u128) -> String {
     const VERSION: u128 = 0x4 << 76;
     const VARIANT: u128 = 0b10 << 62;
     let bits = random & !(0xf << 76) & !(0b11 << 62) | VERSION | VARIANT;
-    let mut text = String::with_capacity(36);
+    let mut text = String::with_capacity(TEXT_LENGTH);
     for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
         if matches!(position, 4 | 6 | 8 | 10) {
             text.push('-');
@@ -53,6 +57,17 @@ impl fmt::Display for PushId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_an_id_is_none() {
+        let id = "4d1d1504-b885-439e-b79e-f10032ce3eed";
+        assert_eq!(PushId::kept(id).unwrap().as_str(), id);
+        for odd in
+            ["", "4d1d1504", &id.replace('d', "\n"), &id.replace('d', "é"), &[id, "0"].concat()]
+        {
+            assert_eq!(PushId::kept(odd), None, "{odd:?}");
+        }
+    }
 
     #[test]
     fn an_id_is_a_uuid_of_version_4() {
