@@ -28,7 +28,8 @@ fn gateway() -> Gateway {
     let mut pipeline = Pipeline::new(config, &*host, "formhook", Some(QueueId(1)));
     pipeline.publish(&*host, CONFIG);
     let env = |_: &str| Some(TOKEN.to_owned());
-    let config = Plugin::parse(br#"{"role":"admin","token_env":"TOKEN","clusters":["c"]}"#, &env).unwrap();
+    let config =
+        Plugin::parse(br#"{"role":"admin","token_env":"TOKEN","clusters":["c"]}"#, &env).unwrap();
     let Plugin::Admin(config) = config else { panic!("this is an admin's configuration") };
     Gateway { host, admin: Admin::new(config, "formhook") }
 }
