@@ -7,6 +7,7 @@
 mod agreement;
 mod configurations;
 mod defaults;
+mod durations;
 mod files;
 mod keys;
 mod mutations;
