@@ -68,6 +68,22 @@ fn grouped(number: u64) -> String {
     groups.iter().map(|group| str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(",")
 }
 
+/// The bounds of a number or a duration.
+fn range(node: &Mapping) -> Option<String> {
+    let number = |keyword| member(node, keyword).and_then(Value::as_u64).map(grouped);
+    let duration = |keyword| string(node, keyword).map(str::to_owned);
+    let low = number("minimum").or_else(|| duration("x-minimum"))?;
+    let high = number("maximum").or_else(|| duration("x-maximum"))?;
+    Some(format!("{low} to {high}"))
+}
+
+/// How a key's description ends: an editor shows it, but neither bounds nor default.
+fn ending(node: &Mapping) -> String {
+    let range = range(node).map(|range| format!(" From {range}."));
+    let default = member(node, "default").map(|default| format!(" Default: {}.", code(default)));
+    range.unwrap_or_default() + &default.unwrap_or_default()
+}
+
 /// Sections of other pages are named as in `see "Batches" in docs/pushes.md`.
 fn linked(text: &str) -> String {
     let Some((start, rest)) = text.split_once("\" in docs/") else {
@@ -143,15 +159,8 @@ impl Reference {
 
     fn bounds(&self, part: &Value) -> String {
         let node = self.resolved(part);
-        let mut bounds = Vec::new();
+        let mut bounds: Vec<_> = range(&node).into_iter().collect();
         let number = |keyword| member(&node, keyword).and_then(Value::as_u64);
-        let range = |low: String, high: String| format!("{low} to {high}");
-        if let (Some(low), Some(high)) = (number("minimum"), number("maximum")) {
-            bounds.push(range(grouped(low), grouped(high)));
-        }
-        if let (Some(low), Some(high)) = (string(&node, "x-minimum"), string(&node, "x-maximum")) {
-            bounds.push(range(low.to_owned(), high.to_owned()));
-        }
         if let Some(high) = number("maxLength") {
             let low = number("minLength").map_or("at most ".into(), |low| format!("{low} to "));
             bounds.push(format!("{low}{} characters", grouped(high)));
@@ -202,7 +211,12 @@ impl Reference {
                 true => String::new(),
                 false => format!(" For example {}.", examples.join(", ")),
             };
-            let meaning = linked(string(&resolved, "description").unwrap_or_default());
+            let description = string(&resolved, "description").unwrap_or_default();
+            let ending = ending(&resolved);
+            // The table has columns for these.
+            let meaning = description.strip_suffix(&ending).map(linked).unwrap_or_else(|| {
+                panic!("{path}{key}: the description must end with {ending:?}: {description:?}")
+            });
             let (kind, bounds) = (self.kind(part), self.bounds(part));
             self.markdown += &format!(
                 "| `{path}{key}` | {kind} | {default} | {bounds} | {meaning}{examples} |\n"
