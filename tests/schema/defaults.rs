@@ -1,14 +1,10 @@
 //! A default of the schema is what the parser takes for a key that is left out, and its examples are valid.
 
 use crate::configurations;
+use crate::parsed::parsed;
 use crate::schema::{Node, SCHEMA, parts, resolved};
-use crate::verdict::{assert_accepted, env};
-use formhook::config::Plugin;
+use crate::verdict::assert_accepted;
 use serde_json::{Value, json};
-
-fn parsed(config: &Value) -> String {
-    format!("{:?}", Plugin::parse(config.to_string().as_bytes(), &env).unwrap())
-}
 
 /// Each key of each object of a configuration: the object's pointer, the key, its part of the schema.
 fn keys(config: &Value) -> Vec<(String, String, Node)> {

@@ -12,6 +12,7 @@ mod files;
 mod keys;
 mod mutations;
 mod only_the_parser;
+mod parsed;
 mod random;
 mod reference;
 mod schema;
