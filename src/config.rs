@@ -32,7 +32,7 @@ use std::rc::Rc;
 const BODY_BYTES: RangeInclusive<u32> = 1024..=16 * MIB;
 /// What a worker's memory may be bounded to. A wasm VM has 1 GiB at most.
 const MEMORY_BYTES: RangeInclusive<u32> = MIB..=512 * MIB;
-/// How many records the history may have; each takes up to 20 KB.
+/// How many records the history may have; each takes up to 4 KiB.
 const HISTORY_RECORDS: RangeInclusive<u32> = 0..=100_000;
 const MIB: u32 = 1024 * 1024;
 

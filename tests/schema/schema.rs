@@ -54,6 +54,8 @@ fn visit(pointer: String, node: Node, value: &Value, found: &mut Vec<(String, No
             for (name, value) in members {
                 let properties = node.get("properties").and_then(|known| known.get(name));
                 if let Some(part) = properties.or_else(|| node.get("additionalProperties")) {
+                    // The name of a header may have a tilde in it.
+                    let name = name.replace('~', "~0");
                     visit(format!("{pointer}/{name}"), resolved(part), value, found);
                 }
             }
