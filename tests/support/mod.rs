@@ -2,7 +2,7 @@
 //! with the built filter in it. Everything listens on 127.0.0.1, on ports that the kernel gives.
 
 // Each of the programs that include this uses its own part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod documents;
 pub mod gateway;
