@@ -1,21 +1,15 @@
 //! `Dockerfile` and `compose.yaml`.
 
-use super::{changed, documents, judged, path, text};
-use std::process::Command;
+use super::{changed, check_jsonschema, documents, judged, linter, path, text};
 
 const COMPOSE: &str = "envoy/compose.yaml";
-
-fn linter(name: &str) -> Command {
-    Command::new(path("build/linters/python/bin").join(name))
-}
 
 fn hadolint(dockerfile: &str) -> (bool, String) {
     judged(linter("hadolint").arg("-"), dockerfile)
 }
 
 fn compose_schema(yaml: &str) -> (bool, String) {
-    let schema = ["--builtin-schema", "vendor.compose-spec", "--default-filetype", "yaml", "-"];
-    judged(linter("check-jsonschema").args(schema), yaml)
+    check_jsonschema("vendor.compose-spec", yaml)
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! The deployment files of `envoy/` as far as they can be judged without what they are for: the filter's
-//! settings in them by the filter's own parser, and all else by the tools and schemas that `.ci/get-linters`
-//! installs. `tests/e2e` runs them in real Envoy.
+//! The deployment files of `envoy/`, and the workflows that release them, as far as they can be judged without
+//! what they are for: the filter's settings in them by the filter's own parser, and all else by the tools and
+//! schemas that `.ci/get-linters` installs. `tests/e2e` runs those of `envoy/` in real Envoy.
 
 mod containers;
 mod image;
 mod kubernetes;
 mod plugins;
+mod workflows;
 
 use serde_json::Value;
 use std::io::Write as _;
@@ -43,4 +44,15 @@ fn judged(judge: &mut Command, text: &str) -> (bool, String) {
     let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+/// A judge that `.ci/get-linters` took from PyPI.
+fn linter(name: &str) -> Command {
+    Command::new(path("build/linters/python/bin").join(name))
+}
+
+/// What a schema that check-jsonschema brings along says of a YAML file.
+fn check_jsonschema(schema: &str, yaml: &str) -> (bool, String) {
+    let schema = ["--builtin-schema", schema, "--default-filetype", "yaml", "-"];
+    judged(linter("check-jsonschema").args(schema), yaml)
 }
