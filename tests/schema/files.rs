@@ -26,8 +26,10 @@ fn yaml(text: &str, of: &str) -> Vec<Value> {
     documents.collect()
 }
 
-/// The plugin configurations within one of Envoy.
+/// The plugin configurations within one of Envoy, a `WasmPlugin` or an `EnvoyExtensionPolicy`.
 fn within(envoy: &Value, found: &mut Vec<Value>) {
+    found.extend(envoy.get("pluginConfig").cloned());
+    found.extend(envoy.get("rootID").map(|_| envoy["config"].clone()));
     match (envoy["@type"].as_str(), &envoy["value"]) {
         (Some("type.googleapis.com/google.protobuf.Struct"), value) => found.push(value.clone()),
         (Some("type.googleapis.com/google.protobuf.StringValue"), Value::String(text)) => {
@@ -55,12 +57,13 @@ fn the_configurations_for_envoy_are_valid() {
             roles.push((of.clone(), config["role"] == "admin"));
         }
     }
-    for file in ["envoy/envoy.yaml", "envoy/redis/envoy.yaml"] {
-        let of = root().join(file).display().to_string();
+    let of = |file: &str, is_admin| (root().join(file).display().to_string(), is_admin);
+    for file in ["envoy.yaml", "redis/envoy.yaml", "sidecar.yaml", "istio.yaml"] {
         for is_admin in [false, true] {
-            assert!(roles.contains(&(of.clone(), is_admin)), "{file}: {roles:?}");
+            assert!(roles.contains(&of(&format!("envoy/{file}"), is_admin)), "{file}: {roles:?}");
         }
     }
+    assert!(roles.contains(&of("envoy/envoy-gateway.yaml", false)), "{roles:?}");
 }
 
 /// The YAML in a Markdown text.
