@@ -83,6 +83,11 @@ impl OfWebhook {
             failures: of(Gauge, "webhook_failures"),
         }
     }
+
+    fn forget(&self, host: &impl Host) {
+        let gauges = [self.pending, self.failed, self.disabled, self.failures];
+        gauges.into_iter().for_each(|gauge| host.record(gauge, 0));
+    }
 }
 
 /// Why a body is not translated.
@@ -135,11 +140,17 @@ impl Metrics {
     pub fn with_webhooks(&self, host: &impl Host, targets: &[Rc<Webhook>]) -> Self {
         for of in &self.webhooks {
             if !targets.iter().any(|target| target.id == of.id) {
-                let gauges = [of.pending, of.failed, of.disabled, of.failures];
-                gauges.into_iter().for_each(|gauge| host.record(gauge, 0));
+                of.forget(host);
             }
         }
         Metrics { webhooks: of_webhooks(host, targets, &self.webhooks), ..*self }
+    }
+
+    /// Has the gauges of a webhook say nothing, unless it is one of these.
+    pub fn forget(&self, host: &impl Host, webhook: &str) {
+        if self.of(webhook).is_none() {
+            OfWebhook::new(host, webhook).forget(host);
+        }
     }
 
     /// A VM with this filter has started.

@@ -69,6 +69,13 @@ impl Pipeline {
 
     /// Shows the configuration, as JSON, to the admin of this gateway.
     pub fn publish(&mut self, host: &impl Host, config: &[u8]) {
+        let before = self.courier.store().published(host).unwrap_or_default();
+        if let Ok(before) = Document::parse(&before) {
+            let webhooks = before.root().get("webhooks");
+            let ids = webhooks.iter().flat_map(|list| list.items()).filter_map(|one| one.get("id"));
+            // Envoy keeps the gauges of a webhook that is gone, and alerts would go on.
+            ids.filter_map(|id| id.as_str()).for_each(|id| self.metrics.forget(host, &id));
+        }
         self.courier.store().publish(host, config);
     }
 

@@ -278,8 +278,9 @@ pub trait Store {
     /// How much there is, as far as the owners have said, for one that is no owner itself.
     fn survey(&self, host: &impl Host) -> Totals;
 
-    /// The oldest of this owner's failed cache, to be given up if there is no room.
-    fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded>;
+    /// The oldest of this owner's failed cache, to be given up so that there is room for this. `None` if
+    /// all of it would not make enough.
+    fn oldest_failed(&mut self, host: &impl Host, entry: &Entry) -> Option<Loaded>;
 
     /// The number for this owner's next push.
     fn next_sequence(&mut self) -> u64;

@@ -204,6 +204,7 @@ impl<S: Store> Courier<S> {
         let Some(target) = self.targets.get(position) else {
             return;
         };
+        let is_push = target.purpose == Purpose::Push;
         let is_dropped = target.while_disabled == WhileDisabled::Drop
             && self.store.webhook(host, &target.id).disabled.is_some();
         let Draft { id, op, form, record_id, trace, body } = draft;
@@ -227,15 +228,16 @@ impl<S: Store> Courier<S> {
             if let Ok(place) = self.store.accept(host, &entry) {
                 break place;
             }
-            // The newest is worth more than what failed before.
-            let Some(oldest) = self.store.oldest_failed(host) else {
+            // The newest push is worth more than what failed before.
+            let oldest = is_push.then(|| self.store.oldest_failed(host, &entry)).flatten();
+            let Some(oldest) = oldest else {
                 self.dropped(host, &entry, NO_ROOM);
-                self.tell_of_lost(host, &entry);
+                self.tell_of_lost(host, &entry, NO_ROOM);
                 return;
             };
             // Told before it is done: a crash in between must not lose it silently.
             self.dropped(host, &oldest.entry, NO_ROOM);
-            self.tell_of_lost(host, &oldest.entry);
+            self.tell_of_lost(host, &oldest.entry, NO_ROOM);
             let _ = self.store.finish(host, oldest);
         };
         if !self.has_left {
@@ -423,7 +425,7 @@ impl<S: Store> Courier<S> {
     }
 }
 
-const NO_ROOM: &str = "limits.memory_bytes is used up";
+const NO_ROOM: &str = "limits.memory_bytes is used up, or the room for 65,536 pushes";
 
 const NO_ROOM_IN_REDIS: &str = "the failed cache is full: store.redis.max_failed";
 

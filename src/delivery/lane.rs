@@ -172,9 +172,13 @@ impl Lane {
 
     /// The target said that it is called too often: it gets a rest that doubles each time.
     pub(super) fn slow_down(&mut self, now: Duration, asked: Option<Duration>) {
-        let doubled = Duration::from_secs(1).saturating_mul(2u32.saturating_pow(self.slow_downs));
-        self.slow_downs = self.slow_downs.saturating_add(1);
-        self.rest(now.saturating_add(asked.unwrap_or(doubled.min(LONGEST_REST))));
+        // All that was in flight may be answered so at once, which says it once.
+        if self.slow_downs == 0 || now >= self.rests_until {
+            self.slow_downs = self.slow_downs.saturating_add(1);
+        }
+        let doubled = 2u32.saturating_pow(self.slow_downs.saturating_sub(1));
+        let doubled = Duration::from_secs(1).saturating_mul(doubled).min(LONGEST_REST);
+        self.rest(now.saturating_add(asked.unwrap_or(doubled)));
     }
 
     /// The target takes pushes again.
@@ -228,5 +232,41 @@ impl Lane {
     /// Whether there is anything that is not in flight.
     pub(super) fn has_queued(&self) -> bool {
         !self.new.is_empty() || !self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_in_flight_together_slows_a_target_down_once() {
+        let at = Duration::from_secs;
+        let job = Job {
+            place: Place { region: 0, slot: 0 },
+            record: 1,
+            sequence: 1,
+            attempts: 0,
+            accepted: UnixMillis(0),
+        };
+        let mut lane = Lane::default();
+        lane.add(job, Duration::ZERO);
+        for _ in 0..32 {
+            lane.slow_down(at(10), None);
+        }
+        assert_eq!(lane.due(32), Some(at(11)));
+        // Each time anew it is twice as long, up to a bound.
+        for (now, until) in
+            [(11, 13), (13, 17), (17, 25), (25, 41), (41, 73), (73, 133), (133, 193)]
+        {
+            lane.slow_down(at(now), None);
+            assert_eq!(lane.due(32), Some(at(until)));
+        }
+        // What the target asks for counts even while it rests.
+        lane.slow_down(at(134), Some(at(3_600)));
+        assert_eq!(lane.due(32), Some(at(3_734)));
+        lane.speed_up();
+        lane.slow_down(at(4_000), None);
+        assert_eq!(lane.due(32), Some(at(4_001)));
     }
 }

@@ -158,6 +158,10 @@ impl Watch {
     }
 
     pub(super) fn response_trailers(&mut self) -> Action {
+        // They follow a body whose end was told by its length.
+        if self.shared.holds.holds(self.id) {
+            return Action::Pause;
+        }
         if let Some(translation) = &mut self.translation {
             translation.response_body(0, true);
         }

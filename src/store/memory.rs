@@ -414,9 +414,9 @@ impl Store for Memory {
         if moved.is_ok() {
             self.update_webhook(host, &webhook, |state| state.confirm(id));
         }
-        moved?;
+        // Whoever charges tells of it, even if another owner moves the push.
         self.changed(&webhook, id, cause, changes);
-        Ok(())
+        moved
     }
 
     fn webhook(&self, host: &impl Host, id: &str) -> WebhookState {
@@ -534,7 +534,13 @@ impl Store for Memory {
         totals
     }
 
-    fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded> {
+    fn oldest_failed(&mut self, host: &impl Host, entry: &Entry) -> Option<Loaded> {
+        let needed = entry.encode().len().saturating_add(OVERHEAD);
+        let failed: u64 = self.regions.0.iter().map(|(_, region)| region.failed_bytes()).sum();
+        let could_be = self.room().saturating_add(usize::try_from(failed).unwrap_or(usize::MAX));
+        if needed > could_be {
+            return None;
+        }
         loop {
             let oldest = self.regions.0.iter().filter_map(|(index, region)| {
                 let (at, slot) = region.oldest_failed()?;

@@ -17,6 +17,9 @@ const AT_ONCE: u64 = 1000;
 /// How many records Redis looks at for one page.
 const LOOKS: u64 = 10_000;
 
+/// About how many bytes of bodies a page of the failed cache is made from, whatever its limit is.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// The answer is not there yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked;
@@ -241,13 +244,14 @@ impl Tiers {
         places: usize,
     ) -> Result<FailedPage, Asked> {
         if self.far.is_none() {
-            let mut entries = Vec::new();
+            let (mut entries, mut bytes) = (Vec::new(), 0_usize);
             let from = cursor.and_then(Place::parse);
             let wants = |entry: &Entry| webhook.is_none_or(|id| *entry.push.webhook == *id);
             let next = self.near.failed_from(host, from, places, &mut |loaded| {
                 let is_wanted = wants(&loaded.entry);
-                let is_over = is_wanted && entries.len() >= limit;
+                let is_over = is_wanted && (entries.len() >= limit || bytes >= PAGE_BYTES);
                 if is_wanted && !is_over {
+                    bytes = bytes.saturating_add(loaded.entry.push.body.len());
                     entries.push(loaded.entry);
                 }
                 !is_over
@@ -298,7 +302,7 @@ impl Tiers {
         selection: &Selection,
     ) -> Result<(usize, bool), Asked> {
         if self.far.is_none() {
-            return Ok((self.near.retry(host, selection), false));
+            return Ok(self.near.retry(host, selection));
         }
         let mut op = op("retry");
         write_selection(&mut op, selection);
@@ -319,7 +323,7 @@ impl Tiers {
         selection: &Selection,
     ) -> Result<(Vec<Entry>, bool), Asked> {
         if self.far.is_none() {
-            return Ok((self.near.abandon(host, selection), false));
+            return Ok(self.near.abandon(host, selection));
         }
         let mut op = op("abandon");
         write_selection(&mut op, selection);

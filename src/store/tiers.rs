@@ -293,9 +293,9 @@ impl Store for Tiers {
         }
     }
 
-    fn oldest_failed(&mut self, host: &impl Host) -> Option<Loaded> {
+    fn oldest_failed(&mut self, host: &impl Host, entry: &Entry) -> Option<Loaded> {
         // Behind Redis the failed cache is in Redis.
-        self.far.is_none().then(|| self.near.oldest_failed(host)).flatten()
+        self.far.is_none().then(|| self.near.oldest_failed(host, entry)).flatten()
     }
 
     fn next_sequence(&mut self) -> u64 {

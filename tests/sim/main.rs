@@ -23,12 +23,14 @@ macro_rules! sums {
 
 mod admin;
 mod call;
+mod changes;
 mod commands;
 mod fleet;
 mod host;
 mod learning;
 mod poller;
 mod redis;
+mod workers;
 mod world;
 
 use fleet::{Fleet, Seen};

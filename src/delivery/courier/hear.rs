@@ -76,12 +76,22 @@ impl<S: Store> Courier<S> {
 
     /// Takes note of the way past the egress listener, or that it led nowhere.
     fn find_way(&mut self, attempt: &Attempt, reply: &Reply, verdict: &Verdict, now: Duration) {
+        // An address that the webhook had when this was sent says nothing of the one that it has now.
+        if !self.is_current(attempt) {
+            return;
+        }
         let Some(lane) = self.lane_of(attempt) else { return };
         match (attempt.way, reply) {
             (Way::Egress, Reply::Answer(answer)) => lane.shortcut.learn(answer, now),
             (Way::PastEgress, _) if *verdict != Verdict::Delivered => lane.shortcut.forget(),
             _ => {}
         }
+    }
+
+    /// Whether the webhook has the address still that this was sent to.
+    fn is_current(&self, attempt: &Attempt) -> bool {
+        let now = attempt.lane.and_then(|lane| self.targets.get(lane));
+        now.is_some_and(|now| now.target == attempt.target.target)
     }
 
     fn lane_of(&mut self, attempt: &Attempt) -> Option<&mut Lane> {
@@ -127,6 +137,7 @@ impl<S: Store> Courier<S> {
         answer: Option<&Answer>,
         now: Duration,
     ) {
+        let is_current = self.is_current(&attempt);
         let Attempt { mut job, loaded, stamp, .. } = attempt;
         let (Some(target), Some(lane), Some(quiet)) = (
             self.targets.get(position),
@@ -137,14 +148,15 @@ impl<S: Store> Courier<S> {
         };
         let asked =
             answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
-        let is_slow = matches!(cause, Cause::Status(429 | 503));
+        let is_slow = matches!(cause, Cause::Status(429 | 503)) && is_current;
         // The platform says with a 400 that it is asked too often.
         if is_slow || target.purpose == Purpose::Fetch {
             lane.slow_down(now, asked);
         }
         job.attempts = job.attempts.saturating_add(1);
         let attempts = job.attempts;
-        let is_gone = matches!(cause, Cause::Status(410)) && target.purpose == Purpose::Push;
+        let is_gone = matches!(cause, Cause::Status(410)) && is_current;
+        let is_gone = is_gone && target.purpose == Purpose::Push;
         let mut random = [0; 4];
         host.random(&mut random);
         let delay = target.retry.jittered_delay_after(attempts, u32::from_le_bytes(random));
@@ -181,7 +193,8 @@ impl<S: Store> Courier<S> {
                 return self.fetched.push(Fetched { loaded, answer });
             }
         }
-        let status = answer.map(|answer| answer.status);
+        // None is kept as zero.
+        let status = answer.map(|answer| answer.status).filter(|status| *status > 0);
         let cause = cause.to_string();
         let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
         if is_gone {

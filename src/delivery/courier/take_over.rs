@@ -1,12 +1,13 @@
 //! Pushes that change hands: from other owners, to other targets, and out of the lanes.
 
 use super::super::{Purpose, Webhook};
-use super::{Courier, Ending, LONGEST_WAIT, Lane, NO_ROOM_IN_REDIS, NO_WEBHOOK, Quiet};
+use super::{Courier, Ending, Fetched, LONGEST_WAIT, Lane, NO_ROOM_IN_REDIS, NO_WEBHOOK, Quiet};
 use crate::history::Outcome;
 use crate::host::Host;
 use crate::metrics::{Metrics, PushResult};
 use crate::order::by_number;
-use crate::store::{Adopted, Event, Failure, Place, State, Store};
+use crate::platform::Refusal;
+use crate::store::{Adopted, Event, Failure, Loaded, Place, State, Store};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ impl<S: Store> Courier<S> {
     }
 
     pub(super) fn handle(&mut self, host: &impl Host, events: Vec<Event>) {
+        // An owner may have had more than one region: its pushes come in parts, and not in order.
+        let mut adopted = Vec::new();
         for event in events {
             match event {
                 Event::RegionLost(region) => {
@@ -53,18 +56,17 @@ impl<S: Store> Courier<S> {
                 Event::Changed(changed) => self.tell(host, &changed),
                 Event::Dropped(entry) => {
                     self.dropped(host, &entry, NO_ROOM_IN_REDIS);
-                    self.tell_of_lost(host, &entry);
+                    self.tell_of_lost(host, &entry, NO_ROOM_IN_REDIS);
                 }
                 Event::Restructured(form, schema) => self.restructured.push((form, schema)),
-                Event::Adopted(adopted) => {
-                    let order = by_number(adopted.iter().map(|one| one.entry.push.sequence));
-                    let mut adopted: Vec<_> = adopted.into_iter().map(Some).collect();
-                    for at in order {
-                        if let Some(one) = adopted.get_mut(at).and_then(Option::take) {
-                            self.adopt(host, one);
-                        }
-                    }
-                }
+                Event::Adopted(some) => adopted.extend(some.into_iter().map(Some)),
+            }
+        }
+        let sequence =
+            |one: &Option<Adopted>| one.as_ref().map_or(0, |one| one.entry.push.sequence);
+        for at in by_number(adopted.iter().map(sequence)) {
+            if let Some(one) = adopted.get_mut(at).and_then(Option::take) {
+                self.adopt(host, one);
             }
         }
     }
@@ -73,6 +75,8 @@ impl<S: Store> Courier<S> {
         let push = &entry.push;
         let position = self.targets.iter().position(|target| target.id == push.webhook);
         match (position, entry.state) {
+            // No webhook has such an id.
+            (None, _) if push.webhook.contains(':') => self.give_up(host, place),
             (None, _) => self.park(host, place, None, NO_WEBHOOK),
             (Some(position), State::Waiting(progress)) => {
                 let wait = progress.due.since(host.now()).min(LONGEST_WAIT);
@@ -82,23 +86,40 @@ impl<S: Store> Courier<S> {
                 };
                 self.add(position, place, push, &progress, due);
             }
-            (Some(position), State::Counting(failure, _)) => {
+            (Some(position), _) => {
                 if let Some(loaded) = self.store.load(host, place) {
-                    self.charge(host, position, loaded, failure, None);
+                    self.end(host, position, loaded);
                 }
             }
-            (Some(_), State::Parking(failure)) => {
-                if let Some(loaded) = self.store.load(host, place) {
-                    let _ = self.store.park(host, loaded, failure);
-                }
-            }
-            (Some(_), State::Ended { .. }) => {
-                if let Some(loaded) = self.store.load(host, place) {
-                    let _ = self.store.finish(host, loaded);
-                }
-            }
-            (Some(_), State::Failed(_)) => {}
         }
+    }
+
+    /// Ends what another owner had begun to end. That one may have been only slow, and have done more of it
+    /// since: what the push is now counts.
+    fn end(&mut self, host: &impl Host, position: usize, loaded: Loaded) {
+        match loaded.entry.state.clone() {
+            State::Counting(failure, _) => self.charge(host, position, loaded, failure, None),
+            State::Parking(failure) => {
+                let _ = self.store.park(host, loaded, failure);
+            }
+            State::Ended { .. } => {
+                let _ = self.store.finish(host, loaded);
+            }
+            State::Waiting(_) | State::Failed(_) => {}
+        }
+    }
+
+    /// Ends a notice, or a question to the platform, after a change of the configuration that has no place
+    /// for it any more: nobody could retry it.
+    fn give_up(&mut self, host: &impl Host, place: Place) {
+        let Some(loaded) = self.store.load(host, place) else { return };
+        let push = &loaded.entry.push;
+        log::warn!(
+            "{} is not in the configuration any more; {} for it is dropped",
+            push.webhook,
+            push.op
+        );
+        self.fetched.push(Fetched { loaded, answer: Err(Refusal::NotNow) });
     }
 
     /// Moves what waits for a disabled webhook to the failed cache.

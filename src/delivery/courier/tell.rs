@@ -2,7 +2,7 @@
 
 use super::super::notice::Notice;
 use super::super::{Purpose, Webhook, request};
-use super::{Courier, Draft, Ending, NO_ROOM, NOTICE_PAUSE};
+use super::{Courier, Draft, Ending, NOTICE_PAUSE};
 use crate::form::FormKey;
 use crate::history::{self, Outcome, Record};
 use crate::host::{Host, UnixMillis};
@@ -57,14 +57,14 @@ impl<S: Store> Courier<S> {
     }
 
     /// A push was lost for want of room.
-    pub(super) fn tell_of_lost(&mut self, host: &impl Host, entry: &Entry) {
+    pub(super) fn tell_of_lost(&mut self, host: &impl Host, entry: &Entry, cause: &str) {
         let push = &entry.push;
         let position = self.targets.iter().position(|target| target.id == push.webhook);
         let Some(position) = position else { return };
         if self.targets.get(position).is_none_or(|target| target.purpose != Purpose::Push) {
             return;
         }
-        self.store.notice(host, &push.webhook, NoticeKind::CacheFull, &push.id, NO_ROOM);
+        self.store.notice(host, &push.webhook, NoticeKind::CacheFull, &push.id, cause);
     }
 
     /// Sends what was held back and may go out now.

@@ -5,6 +5,11 @@ use super::super::{Loaded, Place, Selection};
 use super::{Memory, REGIONS, SLOTS};
 use crate::host::{Expected, Host};
 
+/// How many pushes one command retries or gives up, and about how many bytes: a worker serves no API
+/// calls meanwhile, and a VM's memory does not shrink.
+const AT_ONCE: usize = 1000;
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+
 impl Memory {
     pub(super) fn failed_from(
         &self,
@@ -33,58 +38,69 @@ impl Memory {
         None
     }
 
-    /// Has pushes of the failed cache tried again, by whoever owns them. How many.
-    pub(in super::super) fn retry(&mut self, host: &impl Host, selection: &Selection) -> usize {
+    /// Has pushes of the failed cache tried again, by whoever owns them. How many, and whether more
+    /// are left.
+    pub(in super::super) fn retry(
+        &mut self,
+        host: &impl Host,
+        selection: &Selection,
+    ) -> (usize, bool) {
+        let (mut regions, mut count) = (Vec::new(), 0);
         self.enter(host);
-        let mut regions = Vec::new();
-        let mut count = 0;
-        for Loaded { place, entry, version } in self.selected(host, selection) {
+        let more = self.selected(host, selection, &mut |loaded| {
+            let Some(Loaded { place, entry, version }) = loaded else { return count < AT_ONCE };
             let state = State::Waiting(Progress { attempts: 0, due: host.now() });
             let value = Entry { state, ..entry }.encode();
             if host.save(&self.slot_key(place), &value, Expected::Version(version)) {
                 count += 1;
                 regions.push(place.region);
             }
-        }
+            true
+        });
         self.kick(host, regions);
-        count
+        (count, more)
     }
 
-    /// Takes pushes out of the failed cache for good. What they were.
+    /// Takes pushes out of the failed cache for good. What they were, and whether more are left.
     pub(in super::super) fn abandon(
         &mut self,
         host: &impl Host,
         selection: &Selection,
-    ) -> Vec<Entry> {
+    ) -> (Vec<Entry>, bool) {
+        let (mut regions, mut abandoned, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
         self.enter(host);
-        let mut abandoned = Vec::new();
-        let mut regions = Vec::new();
-        for loaded in self.selected(host, selection) {
-            let key = self.slot_key(loaded.place);
-            if host.save(&key, b"", Expected::Version(loaded.version)) {
-                abandoned.push(loaded.entry);
-                regions.push(loaded.place.region);
+        let more = self.selected(host, selection, &mut |loaded| {
+            let Some(Loaded { place, entry, version }) = loaded else {
+                return abandoned.len() < AT_ONCE && bytes < BYTES_AT_ONCE;
+            };
+            if host.save(&self.slot_key(place), b"", Expected::Version(version)) {
+                bytes = bytes.saturating_add(entry.push.body.len());
+                abandoned.push(entry);
+                regions.push(place.region);
             }
-        }
+            true
+        });
         self.kick(host, regions);
-        abandoned
+        (abandoned, more)
     }
 
-    /// The failed pushes that a command is for.
-    fn selected(&self, host: &impl Host, selection: &Selection) -> Vec<Loaded> {
-        let mut found = Vec::new();
-        self.failed_from(host, None, usize::MAX, &mut |loaded| {
+    /// Hands over the failed pushes that a command is for, each after it was asked whether one more is
+    /// wanted. Whether more are left.
+    fn selected(
+        &self,
+        host: &impl Host,
+        selection: &Selection,
+        take: &mut dyn FnMut(Option<Loaded>) -> bool,
+    ) -> bool {
+        let next = self.failed_from(host, None, usize::MAX, &mut |loaded| {
             let push = &loaded.entry.push;
             let is_meant = match selection {
                 Selection::Ids(ids) => ids.iter().any(|id| **id == *push.id.as_str()),
                 Selection::Webhook(webhook) => *webhook == push.webhook,
             };
-            if is_meant {
-                found.push(loaded);
-            }
-            true
+            !is_meant || take(None) && take(Some(loaded))
         });
-        found
+        next.is_some()
     }
 
     /// Has the owners of these regions, which are in order, look at what a command did to their

@@ -3,7 +3,7 @@
 use super::super::entry::{Entry, Push, State};
 use super::super::{Adopted, Event, Place, Totals};
 use super::region::{Region, RegionRecord};
-use super::{Memory, OVERHEAD, PATIENCE, REGIONS, SLOTS};
+use super::{Memory, OVERHEAD, PATIENCE, REGIONS, SLOTS, TRIES};
 use crate::host::{Expected, Host, UnixMillis};
 
 /// Why an owner looks after the others.
@@ -62,12 +62,9 @@ impl Memory {
                 let slot = region.free_slot()?;
                 Some(Place { region: *index, slot })
             });
-            let place = match found {
-                Some(place) => place,
-                None => {
-                    let region = self.claim_region(host)?;
-                    Place { region, slot: 0 }
-                }
+            let Some(place) = found else {
+                self.claim_region(host)?;
+                continue;
             };
             // Others have to know that there is something to look after, and how far to look,
             // before there is.
@@ -96,7 +93,7 @@ impl Memory {
     }
 
     /// Takes a region that nobody has, or whose owner is gone and left nothing to do.
-    fn claim_region(&mut self, host: &impl Host) -> Option<u16> {
+    fn claim_region(&mut self, host: &impl Host) -> Option<()> {
         self.enter(host);
         let nonce = self.nonce;
         for region in 0..REGIONS {
@@ -130,7 +127,7 @@ impl Memory {
                         self.noticed.push(Event::Adopted(found));
                     }
                     if self.regions.get_mut(region).and_then(Region::free_slot).is_some() {
-                        return Some(region);
+                        return Some(());
                     }
                 }
             }
@@ -151,38 +148,55 @@ impl Memory {
         region.kicks = record.kicks;
         for slot in 0..record.used.min(SLOTS) {
             let place = Place { region: index, slot };
-            let key = self.slot_key(place);
-            let Some((value, version)) = host.load(&key) else {
-                region.set_free(slot);
-                continue;
-            };
-            let Some(entry) = Entry::decode(&value) else {
-                if !value.is_empty() {
-                    log::error!("the store holds something foreign under {key}; it is ignored");
-                    self.count_error();
-                }
-                region.set_free(slot);
-                continue;
-            };
-            let size = value.len().saturating_add(OVERHEAD);
-            self.sequence = self.sequence.max(entry.push.sequence.saturating_add(1));
-            let webhook = self.names.number(&entry.push.webhook);
-            match &entry.state {
-                State::Failed(failure) => region.set_failed(slot, webhook, size, failure.at),
-                _ if region.is_waiting(slot) => {}
-                _ => {
-                    // Whoever had it before may still believe that it has: its version goes.
-                    if !host.save(&key, &value, Expected::Version(version)) {
-                        continue;
-                    }
-                    region.set_waiting(slot, webhook, size);
-                    let push = Push { body: Vec::new(), ..entry.push };
-                    found.push(Adopted { place, entry: Entry { push, state: entry.state } });
+            // Who had it before may change it just now.
+            for _ in 0..TRIES {
+                if self.read_slot(host, &mut region, place, &mut found) {
+                    break;
                 }
             }
         }
         self.regions.insert(index, region);
         found
+    }
+
+    /// Looks at a slot. False if it was changed meanwhile.
+    fn read_slot(
+        &mut self,
+        host: &impl Host,
+        region: &mut Region,
+        place: Place,
+        found: &mut Vec<Adopted>,
+    ) -> bool {
+        let (slot, key) = (place.slot, self.slot_key(place));
+        let Some((value, version)) = host.load(&key) else {
+            region.set_free(slot);
+            return true;
+        };
+        let Some(entry) = Entry::decode(&value) else {
+            if !value.is_empty() {
+                log::error!("the store holds something foreign under {key}; it is ignored");
+                self.count_error();
+            }
+            region.set_free(slot);
+            return true;
+        };
+        let size = value.len().saturating_add(OVERHEAD);
+        self.sequence = self.sequence.max(entry.push.sequence.saturating_add(1));
+        let webhook = self.names.number(&entry.push.webhook);
+        match &entry.state {
+            State::Failed(failure) => region.set_failed(slot, webhook, size, failure.at),
+            _ if region.is_waiting(slot) => {}
+            _ => {
+                // Whoever had it before may still believe that it has: its version goes.
+                if !host.save(&key, &value, Expected::Version(version)) {
+                    return false;
+                }
+                region.set_waiting(slot, webhook, size);
+                let push = Push { body: Vec::new(), ..entry.push };
+                found.push(Adopted { place, entry: Entry { push, state: entry.state } });
+            }
+        }
+        true
     }
 
     /// Whether each of our regions is still ours, and what commands left in it.
