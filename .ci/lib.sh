@@ -59,8 +59,12 @@ unpack_debian() {
             return 1
         }
     fi
-    dpkg-deb -x "$new/$1"_*.deb "$new/files"
-    "$new/files/$2" --version >/dev/null
+    # Each with its end: in the condition of a caller `set -e` does not count.
+    dpkg-deb -x "$new/$1"_*.deb "$new/files" || return 1
+    "$new/files/$2" --version >/dev/null || {
+        say "$2 of Debian's package $1 does not run here"
+        return 1
+    }
     # Renamed into place: who looks for it at the same time finds all of it or nothing.
     mv -f "$new/files/$2" "$3"
 }

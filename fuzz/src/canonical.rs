@@ -4,7 +4,7 @@
 use serde::de::Deserialize;
 use serde_json::Value;
 
-/// Reads a JSON text however deep it is; `None` also for what only serde_json does not take.
+/// Reads a JSON text however deep it is; an error also for what only serde_json does not take.
 pub fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     reader.disable_recursion_limit();

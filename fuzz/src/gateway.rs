@@ -8,14 +8,29 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// A call that waits for an answer.
+pub struct Call {
+    pub id: CalloutId,
+    pub cluster: String,
+    /// What the answer of Redis has to repeat.
+    pub echo: Option<String>,
+}
+
+impl Call {
+    /// The answer of Webdis that would be this text, where `@` stands for what it has to repeat.
+    pub fn bulk(&self, text: &str) -> String {
+        let text = text.replace('@', self.echo.as_deref().unwrap_or_default());
+        format!("${}\r\n{text}\r\n", text.len())
+    }
+}
+
 #[derive(Default)]
 pub struct Gateway {
     map: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     /// Callouts, versions and random bytes are numbered by the same count.
     count: Cell<u32>,
     uptime: Cell<Duration>,
-    /// Those that wait for an answer, and the clusters they went to.
-    calls: RefCell<Vec<(CalloutId, String)>>,
+    calls: RefCell<Vec<Call>>,
     reply: RefCell<Vec<u8>>,
     metrics: RefCell<Vec<(String, i64)>>,
 }
@@ -43,12 +58,25 @@ impl Gateway {
     }
 
     /// Takes out a call that waits for an answer.
-    pub fn take_call(&self, number: usize) -> Option<(CalloutId, String)> {
+    pub fn take_call(&self, number: usize) -> Option<Call> {
         let mut calls = self.calls.borrow_mut();
         match calls.len() {
             0 => None,
             count => Some(calls.remove(number % count)),
         }
+    }
+
+    /// Takes out the call with this id.
+    pub fn take(&self, id: CalloutId) -> Option<Call> {
+        let at = self.calls.borrow().iter().position(|call| call.id == id)?;
+        self.take_call(at)
+    }
+
+    /// The answer of Webdis that would be this text, where `@` stands for what it has to repeat.
+    pub fn bulk(&self, number: usize, text: &str) -> Option<String> {
+        let calls = self.calls.borrow();
+        let call = calls.get(number.checked_rem(calls.len())?)?;
+        Some(call.bulk(text))
     }
 
     /// How many calls wait for an answer.
@@ -78,6 +106,11 @@ impl Gateway {
     }
 }
 
+fn echo(body: &[u8]) -> Option<String> {
+    let (_, rest) = str::from_utf8(body).ok()?.split_once("\"echo\":\"")?;
+    rest.split_once('"').map(|(echo, _)| echo.to_owned())
+}
+
 impl Host for Gateway {
     fn now(&self) -> UnixMillis {
         UnixMillis(1_778_575_509_018).after(self.uptime())
@@ -105,7 +138,8 @@ impl Host for Gateway {
         assert_eq!(pseudo, [":authority", ":method", ":path", ":scheme"]);
         assert!(!callout.timeout.is_zero());
         let id = CalloutId(self.next());
-        self.calls.borrow_mut().push((id, callout.cluster.to_owned()));
+        let cluster = callout.cluster.to_owned();
+        self.calls.borrow_mut().push(Call { id, cluster, echo: echo(callout.body) });
         Ok(id)
     }
 

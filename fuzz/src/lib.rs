@@ -3,3 +3,4 @@
 pub mod canonical;
 pub mod gateway;
 pub mod pieces;
+pub mod requests;

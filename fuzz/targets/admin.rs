@@ -8,15 +8,13 @@ use formhook::config::{Config, Plugin};
 use formhook::host::{QueueId, Reply, UnixMillis};
 use formhook::pipeline::Pipeline;
 use formhook::store::PushId;
-use formhook_fuzz::canonical::read;
 use formhook_fuzz::gateway::Gateway;
+use formhook_fuzz::requests::{Asked, SECRET, TOKEN, asked, judge_answer, shows};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use std::rc::Rc;
 use std::time::Duration;
 
-const SECRET: &str = "c0nfigured-s3cret";
-const TOKEN: &str = "0123456789abcdef";
 const CONFIG: &str = r#"{"platform":"jodoo",
     "forms":[{"app_id":"a","entry_id":"e","fields":[{"id":"_widget_1","alias":"x"}]}],
     "webhooks":[{"id":"crm","url":"https://crm.example/","secret":"c0nfigured-s3cret","headers":{"x-a":"c0nfigured-s3cret"},
@@ -35,37 +33,6 @@ const PAGES: [&str; 9] = [
     "/forms/a/e",
     "/forms/a/e/comparison",
 ];
-
-/// A request: its first letter says which token it has; then come method, path, a line's end, and the body.
-struct Asked {
-    is_allowed: bool,
-    request: Request,
-}
-
-fn asked(text: &[u8]) -> Option<Asked> {
-    let (head, body) = match text.iter().position(|byte| *byte == b'\n') {
-        Some(end) => (&text[..end], &text[end + 1..]),
-        None => (text, &[][..]),
-    };
-    let (token, head) = str::from_utf8(head).ok()?.split_at_checked(1)?;
-    let (method, target) = head.split_once(' ')?;
-    let (authorization, is_allowed) = match token {
-        "a" => (Some(format!("Bearer {TOKEN}")), true),
-        "b" => (Some(format!("bEARER  {TOKEN} ")), true),
-        "c" => (Some(format!("Bearer {TOKEN}0")), false),
-        "d" => (Some(format!("Basic {TOKEN}")), false),
-        "e" => (Some(TOKEN.to_owned()), false),
-        _ => (None, false),
-    };
-    let target = match target.starts_with('/') {
-        true => format!("/api/v1{target}"),
-        false => target.to_owned(),
-    };
-    let authorization = authorization.map(String::into_bytes);
-    let (method, target, body) = (method.into(), target.into(), body.to_vec());
-    let source = "192.0.2.1".into();
-    Some(Asked { is_allowed, request: Request { method, target, authorization, source, body } })
-}
 
 /// A record was created.
 fn event(config: &Config) -> Captured {
@@ -95,8 +62,8 @@ impl Play {
         pipeline.publish(&gateway, CONFIG.as_bytes());
         pipeline.captured(&gateway, event(&config), PushId::random(&gateway));
         pipeline.woken(&gateway);
-        let (id, _) = gateway.take_call(0).expect("a push is sent");
-        pipeline.reply(&gateway, id, &Reply::Broken);
+        let call = gateway.take_call(0).expect("a push is sent");
+        pipeline.reply(&gateway, call.id, &Reply::Broken);
         let env = |_: &str| Some(TOKEN.to_owned());
         let Ok(Plugin::Admin(config)) = Plugin::parse(ADMIN.as_bytes(), &env) else {
             unreachable!("this is an admin's configuration")
@@ -132,7 +99,7 @@ impl Play {
 
 fuzz_target!(|input: &[u8]| {
     let mut play = Play::new();
-    let repeats_secret = input.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+    let repeats_secret = shows(input, SECRET);
     for Asked { is_allowed, request } in input.split(|byte| *byte == 0).filter_map(asked).take(24) {
         let (kept, calls) = (play.gateway.kept(), play.gateway.calls());
         let (answer, is_let_in) = play.ask(&request);
@@ -155,30 +122,6 @@ fuzz_target!(|input: &[u8]| {
     }
     judge_rest(&mut play, repeats_secret);
 });
-
-fn judge_answer(request: &Request, answer: &Answer, repeats_secret: bool) {
-    let Answer { status, headers, body } = answer;
-    assert!((200..600).contains(status), "{request:?}: {answer:?}");
-    for (name, value) in headers {
-        assert!(value.bytes().all(|byte| (b' '..0x7f).contains(&byte)), "{name}: {value}");
-    }
-    let kind = headers.iter().find(|(name, _)| *name == "content-type").map(|(_, kind)| &**kind);
-    match kind {
-        Some("application/json" | "application/problem+json") => {
-            let said = read(body).unwrap_or_else(|error| panic!("{request:?}: {error}: {body:?}"));
-            assert_eq!(kind == Some("application/problem+json"), *status >= 400, "{request:?}");
-            if *status >= 400 {
-                assert_eq!(said["status"], json!(status));
-                let has = |name: &str| said[name].as_str().is_some_and(|text| !text.is_empty());
-                assert!(has("title") && has("detail"), "{said}");
-            }
-        }
-        Some(_) => assert_eq!(*status, 200),
-        None => assert!(*status == 204 && body.is_empty(), "{request:?}: {answer:?}"),
-    }
-    let shows = |text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(repeats_secret || !shows(SECRET), "{request:?} shows a secret");
-}
 
 /// All that is kept can still be read, and be put into the configuration.
 fn judge_rest(play: &mut Play, repeats_secret: bool) {

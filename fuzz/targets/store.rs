@@ -51,7 +51,7 @@ enum Step<'d> {
         body: &'d [u8],
         is_broken: bool,
     },
-    /// Redis answers with the beginning that Webdis gives to bulk strings.
+    /// Redis answers as Webdis gives bulk strings; what an answer has to repeat stands for `@`.
     Bulk {
         call: u8,
         text: &'d str,
@@ -120,8 +120,9 @@ fuzz_target!(|input: Input<'_>| {
                 reply(&gateway, &mut pipeline, usize::from(*call), answer);
             }
             Step::Bulk { call, text } => {
-                let body = format!("${}\r\n{text}\r\n", text.len());
-                reply(&gateway, &mut pipeline, usize::from(*call), Some((200, body.as_bytes())));
+                let call = usize::from(*call);
+                let Some(body) = gateway.bulk(call, text) else { continue };
+                reply(&gateway, &mut pipeline, call, Some((200, body.as_bytes())));
             }
             Step::Restart => {
                 gateway.forget_calls();
@@ -133,7 +134,7 @@ fuzz_target!(|input: Input<'_>| {
 });
 
 fn reply(gateway: &Gateway, pipeline: &mut Pipeline, call: usize, answer: Option<(u16, &[u8])>) {
-    let Some((id, _)) = gateway.take_call(call) else { return };
+    let Some(call) = gateway.take_call(call) else { return };
     let reply = match answer {
         Some((status, body)) => {
             gateway.set_reply(body);
@@ -142,7 +143,7 @@ fn reply(gateway: &Gateway, pipeline: &mut Pipeline, call: usize, answer: Option
         }
         None => Reply::Broken,
     };
-    pipeline.reply(gateway, id, &reply);
+    pipeline.reply(gateway, call.id, &reply);
 }
 
 /// What is done with pushes, in sum.
