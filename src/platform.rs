@@ -7,6 +7,6 @@ mod expansion;
 mod poller;
 
 pub(crate) use api::TIMEOUT;
-pub use api::{PlatformApi, Refusal};
+pub use api::{PlatformApi, Refusal, record};
 pub use expansion::{Job, Step};
 pub use poller::{Polled, Poller};

@@ -6,8 +6,8 @@ use crate::delivery::{Draft, Fetched, Purpose, Webhook};
 use crate::form::FormKey;
 use crate::history::Record;
 use crate::host::{Host, UnixMillis};
-use crate::json::{Document, Kind};
-use crate::platform::{Job, Refusal, Step};
+use crate::json::Document;
+use crate::platform::{Job, Refusal, Step, record};
 use crate::store::{PushId, Store as _};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -107,11 +107,7 @@ impl Pipeline {
         trace: &Trace,
     ) -> bool {
         let document = Document::parse(answer).ok();
-        let root = document.as_ref().map(|document| document.root());
-        let record = root.and_then(|root| root.get("data"));
-        let Some(record) = record.filter(|record| record.kind() == Kind::Object) else {
-            return false;
-        };
+        let Some(record) = document.as_ref().and_then(record) else { return false };
         let time = record.get("updateTime").and_then(|time| time.as_str());
         let time = time.and_then(|time| UnixMillis::parse_rfc3339(&time));
         let event = Event {

@@ -2,7 +2,7 @@
 
 use crate::delivery::USER_AGENT;
 use crate::host::{Callout, CalloutError, CalloutId, Host};
-use crate::json::Document;
+use crate::json::{Document, Kind, Value};
 use std::fmt;
 use std::time::Duration;
 
@@ -57,6 +57,11 @@ impl PlatformApi {
             timeout: TIMEOUT,
         })
     }
+}
+
+/// The record in an answer of `data/get`; without one it is none, whatever its status says.
+pub fn record<'d>(answer: &'d Document<'_>) -> Option<Value<'d>> {
+    answer.root().get("data").filter(|data| data.kind() == Kind::Object)
 }
 
 /// Why the platform did not answer what it was asked.

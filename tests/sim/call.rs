@@ -8,6 +8,8 @@ use formhook::pipeline::Pipeline;
 use formhook::store::PushId;
 use std::time::Duration;
 
+const REQUEST: &str = r#"{"app_id":"a","entry_id":"e"}"#;
+
 /// A change of a record: `tail` of the path is `create` or `update`.
 pub struct Change<'a> {
     pub number: u64,
@@ -21,7 +23,9 @@ pub fn capture(config: &Config, host: &SimHost, pipeline: &mut Pipeline, change:
     let Change { number, record, tail, filler } = change;
     let response =
         format!(r#"{{"data":{{"_id":"{record}","change":{number},"filler":"{filler}"}}}}"#);
-    answered(config, host, pipeline, &format!("data/{tail}"), host.uptime(), &response);
+    let bodies = (REQUEST, &*response);
+    let path = format!("/api/v5/app/entry/data/{tail}");
+    answered(config, host, pipeline, &path, host.uptime(), bodies);
 }
 
 /// Has the fields of the form listed as they were when that was asked for.
@@ -35,7 +39,7 @@ pub fn list_fields(
     let response = format!(
         r#"{{"widgets":[{{"name":"_widget_1","widgetName":"_widget_1","label":"v{version}","type":"text"}}]}}"#
     );
-    answered(config, host, pipeline, "widget/list", began, &response);
+    answered(config, host, pipeline, "/api/v5/app/entry/widget/list", began, (REQUEST, &response));
 }
 
 /// The version of the form that a push tells of.
@@ -43,19 +47,18 @@ pub fn version_in(body: &serde_json::Value) -> Option<u64> {
     body["data"]["widgets"][0]["label"].as_str()?.strip_prefix('v')?.parse().ok()
 }
 
-fn answered(
+/// Has a call with these bodies captured.
+pub fn answered(
     config: &Config,
     host: &SimHost,
     pipeline: &mut Pipeline,
-    tail: &str,
+    path: &str,
     began: Duration,
-    response: &str,
+    (request, response): (&str, &str),
 ) {
-    let path = format!("/api/v5/app/entry/{tail}");
     let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
     let limit = config.limits.max_body_bytes;
     let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), began, |_| None);
-    let request = r#"{"app_id":"a","entry_id":"e"}"#;
     if exchange.request().make_room(request.len()) {
         exchange.request().append(request.into());
     }

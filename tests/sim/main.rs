@@ -22,6 +22,7 @@ macro_rules! sums {
 }
 
 mod admin;
+mod batches;
 mod call;
 mod changes;
 mod commands;

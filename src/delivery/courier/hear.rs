@@ -8,8 +8,9 @@ use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_endin
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
+use crate::json::Document;
 use crate::metrics::PushResult;
-use crate::platform::Refusal;
+use crate::platform::{Refusal, record};
 use crate::store::{Failure, Loaded, Progress, Store};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,14 +31,26 @@ impl<S: Store> Courier<S> {
         let now = host.uptime();
         let target = Rc::clone(&attempt.target);
         let elapsed = now.saturating_sub(attempt.sent);
-        let verdict = judge(reply, attempt.way, elapsed, target.timeout);
+        let mut verdict = judge(reply, attempt.way, elapsed, target.timeout);
         self.find_way(&attempt, reply, &verdict, now);
         let answer = verdict.answer(reply);
         let is_own_side = matches!(&verdict, Verdict::Failed(cause) if cause.is_own_side());
-        // Only the platform says of an answer that asking again is of no use.
+        // Only the platform says of an answer that asking again is of no use. It may do so with the
+        // status of a success, which therefore counts only with a record.
+        let mut fetched = Vec::new();
         let refusal = match (target.purpose, &verdict, answer) {
             (Purpose::Fetch, Verdict::Failed(_), Some(answer)) => {
                 Refusal::of(answer.status, &answer.excerpt)
+            }
+            (Purpose::Fetch, Verdict::Delivered, Some(answer)) => {
+                fetched = host.reply_body(MAX_FETCHED_BYTES);
+                let document = Document::parse(&fetched).ok();
+                if document.as_ref().and_then(record).is_some() {
+                    Refusal::NotNow
+                } else {
+                    verdict = Verdict::Failed(Cause::Status(answer.status));
+                    Refusal::of(answer.status, &fetched)
+                }
             }
             _ => Refusal::NotNow,
         };
@@ -48,7 +61,7 @@ impl<S: Store> Courier<S> {
             lane.back();
         }
         match (verdict, attempt.lane) {
-            (Verdict::Delivered, _) => self.delivered(host, attempt, answer),
+            (Verdict::Delivered, _) => self.delivered(host, attempt, answer, fetched),
             (Verdict::Failed(_), None) => {
                 let attempts = attempt.job.attempts.saturating_add(u32::from(!is_own_side));
                 self.park(host, attempt.job.place, Some(attempts), NO_WEBHOOK);
@@ -98,7 +111,13 @@ impl<S: Store> Courier<S> {
         self.lanes.get_mut(attempt.lane?)
     }
 
-    fn delivered(&mut self, host: &impl Host, attempt: Attempt, answer: Option<&Answer>) {
+    fn delivered(
+        &mut self,
+        host: &impl Host,
+        attempt: Attempt,
+        answer: Option<&Answer>,
+        fetched: Vec<u8>,
+    ) {
         if let Some(lane) = self.lane_of(&attempt) {
             lane.speed_up();
             lane.ended(attempt.job.record);
@@ -111,8 +130,7 @@ impl<S: Store> Courier<S> {
                 return;
             }
             Purpose::Fetch => {
-                let answer = Ok(host.reply_body(MAX_FETCHED_BYTES));
-                return self.fetched.push(Fetched { loaded, answer });
+                return self.fetched.push(Fetched { loaded, answer: Ok(fetched) });
             }
         }
         let attempts = job.attempts.saturating_add(1);
