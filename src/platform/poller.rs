@@ -2,13 +2,14 @@
 //!
 //! One question at a time, and never two close together: the platform counts the calls of all who
 //! use a key. Each question comes again after `every` and a little more, so that many do not come
-//! together; what fails comes later and later.
+//! together; what fails comes later and later, and holds up nothing else for longer than that.
 
 use super::{PlatformApi, Refusal};
 use crate::duration;
 use crate::form::{self, FormKey, Lesson};
 use crate::host::{CalloutId, Host, Reply, random_number};
 use crate::json::{Builder, Document};
+use crate::store::MAX_LEARNED_FORMS;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -56,6 +57,14 @@ impl Question {
         sent.map_err(|error| format!("{error} (cluster \"{}\")", api.cluster))
     }
 
+    /// What is asked for another time: a list from its beginning.
+    fn whole(self) -> Self {
+        match self {
+            Question::Forms(app_id, _) => Question::Forms(app_id, 0),
+            fields => fields,
+        }
+    }
+
     /// What an answer teaches; `None` if it is no answer to this.
     fn lessons(&self, answer: &Document<'_>) -> Option<Vec<(FormKey, Lesson)>> {
         let root = answer.root();
@@ -89,6 +98,16 @@ pub struct Polled {
     pub is_answered: bool,
 }
 
+/// What was asked before.
+#[derive(Debug)]
+struct Asked {
+    question: Question,
+    /// When it is to be asked again.
+    due: Duration,
+    /// In a row.
+    failures: u32,
+}
+
 /// One who asks.
 #[derive(Debug)]
 pub struct Poller {
@@ -102,9 +121,9 @@ pub struct Poller {
     idle_until: Duration,
     /// What goes on where the last answer ended.
     next: Option<Question>,
-    /// When what was asked before is to be asked again.
-    again: Vec<(Question, Duration)>,
-    /// In a row.
+    /// What was asked before.
+    again: Vec<Asked>,
+    /// Of all questions, in a row.
     failures: u32,
 }
 
@@ -156,12 +175,14 @@ impl Poller {
             }
             wanted.push(Question::Fields(form.clone()));
         }
-        self.again.retain(|(question, _)| wanted.contains(question));
-        let is_due = |question: &&Question| {
-            let known = self.again.iter().find(|(known, _)| known == *question);
-            known.is_none_or(|(_, due)| *due <= now)
+        self.again.retain(|asked| wanted.contains(&asked.question));
+        let due = |question: &&Question| {
+            let asked = self.again.iter().find(|asked| asked.question == **question);
+            asked.map_or(Duration::ZERO, |asked| asked.due)
         };
-        let Some(question) = wanted.iter().find(is_due) else {
+        // The one that has waited longest, so that none that fails comes before all others.
+        let question = wanted.iter().min_by_key(due).filter(|question| due(question) <= now);
+        let Some(question) = question else {
             // Forms may come to be known meanwhile.
             self.idle_until = now.saturating_add(IDLE);
             return true;
@@ -173,7 +194,7 @@ impl Poller {
     fn ask(&mut self, host: &impl Host, question: Question) -> bool {
         match question.send(host, &self.api) {
             Ok(id) => self.asked = Some((id, question, host.uptime())),
-            Err(words) => self.failed(host, &question, &words, None),
+            Err(words) => self.failed(host, question, &words, None),
         }
         self.asked.is_some()
     }
@@ -185,7 +206,7 @@ impl Poller {
         self.due = now.saturating_add(PAUSE);
         let mut polled = Polled { lessons: Vec::new(), began, is_answered: false };
         let Reply::Answer(answer) = reply else {
-            self.failed(host, &question, "the answer broke off", None);
+            self.failed(host, question, "the answer broke off", None);
             return Some(polled);
         };
         let body = host.reply_body(self.most);
@@ -198,11 +219,15 @@ impl Poller {
                     log::info!("the platform's API answers again");
                 }
                 self.failures = 0;
+                let forms = document.as_ref().ok().and_then(|answer| answer.root().get("forms"));
+                let listed = forms.map_or(0, |forms| forms.items().count());
                 match question {
-                    Question::Forms(app_id, skipped) if lessons.len() >= PAGE => {
+                    // Forms without a name count, too. Not every API looks at `skip`.
+                    Question::Forms(app_id, skipped)
+                        if listed >= PAGE && skipped.saturating_add(PAGE) < MAX_LEARNED_FORMS =>
+                    {
                         self.next = Some(Question::Forms(app_id, skipped.saturating_add(PAGE)));
                     }
-                    Question::Forms(app_id, _) => self.postpone(host, Question::Forms(app_id, 0)),
                     question => self.postpone(host, question),
                 }
                 polled.lessons = lessons;
@@ -211,10 +236,16 @@ impl Poller {
             None => {
                 let said = String::from_utf8_lossy(&answer.excerpt);
                 let said: String = said.chars().take(200).collect();
-                let words = format!("HTTP {}: {said}", answer.status);
-                if Refusal::of(answer.status, &body) == Refusal::NotNow {
+                let is_cut = is_success && body.len() >= self.most;
+                let words = match is_cut {
+                    true => {
+                        format!("the answer is larger than limits.max_body_bytes ({})", self.most)
+                    }
+                    false => format!("HTTP {}: {said}", answer.status),
+                };
+                if !is_cut && Refusal::of(answer.status, &body) == Refusal::NotNow {
                     let asked = answer.retry_after.as_deref();
-                    self.failed(host, &question, &words, asked);
+                    self.failed(host, question, &words, asked);
                 } else {
                     log::error!("the platform does not tell {}: {words}", question.shown());
                     self.postpone(host, question);
@@ -229,32 +260,43 @@ impl Poller {
         let every = self.api.every;
         let more = jitter(host, every.checked_div(10).unwrap_or_default());
         let due = host.uptime().saturating_add(every).saturating_add(more);
-        self.again.retain(|(known, _)| *known != question);
-        self.again.push((question, due));
+        self.ask_again(Asked { question: question.whole(), due, failures: 0 });
     }
 
-    /// Nothing is asked for a while.
+    fn ask_again(&mut self, asked: Asked) {
+        self.again.retain(|known| known.question != asked.question);
+        self.again.push(asked);
+    }
+
+    /// Nothing is asked for a while, and this for longer if it failed before and others did not.
     fn failed(
         &mut self,
         host: &impl Host,
-        question: &Question,
+        question: Question,
         words: &str,
         retry_after: Option<&str>,
     ) {
-        let doubled = 2u32.saturating_pow(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        let pause = FIRST_PAUSE.saturating_mul(doubled).min(self.api.every);
+        let shown = question.shown();
+        let question = question.whole();
+        let before = self.again.iter().find(|asked| asked.question == question);
+        let before = before.map_or(0, |asked| asked.failures);
+        let (every, now) = (self.api.every, host.uptime());
+        let pause = |failures| FIRST_PAUSE.saturating_mul(2u32.saturating_pow(failures)).min(every);
+        let of_all = pause(self.failures);
         let asked = retry_after.and_then(|text| crate::delivery::retry_after(text, host.now()));
-        let pause = pause.saturating_add(jitter(host, pause)).max(asked.unwrap_or_default());
-        self.due = host.uptime().saturating_add(pause);
-        if self.failures.is_power_of_two() {
+        let of_all = of_all.saturating_add(jitter(host, of_all)).max(asked.unwrap_or_default());
+        self.due = now.saturating_add(of_all);
+        let due = self.due.max(now.saturating_add(pause(before)));
+        self.failures = self.failures.saturating_add(1);
+        let failures = before.saturating_add(1);
+        let in_a_row = self.failures.max(failures);
+        if in_a_row.is_power_of_two() {
             log::error!(
-                "the platform does not tell {} ({} failures in a row): {words}; trying again in {}",
-                question.shown(),
-                self.failures,
-                duration::shown(pause)
+                "the platform does not tell {shown} ({in_a_row} failures in a row): {words}; trying again in {}",
+                duration::shown(due.saturating_sub(now))
             );
         }
+        self.ask_again(Asked { question, due, failures });
     }
 }
 

@@ -22,6 +22,9 @@ struct Play {
     asked: Vec<(u64, String, Value)>,
 }
 
+/// The largest answer that is read.
+const MOST: usize = 1 << 20;
+
 fn form(app: u64, entry: u64) -> FormKey {
     FormKey { app_id: format!("app{app}").into(), entry_id: format!("form{entry}").into() }
 }
@@ -36,7 +39,7 @@ impl Play {
             every: Duration::from_millis(EVERY),
         };
         let host = SimHost::new(&Process::new(seed));
-        Play { host, poller: Poller::new(Rc::new(api), 1 << 20), forms, asked: Vec::new() }
+        Play { host, poller: Poller::new(Rc::new(api), MOST), forms, asked: Vec::new() }
     }
 
     fn now(&self) -> u64 {
@@ -69,8 +72,22 @@ impl Play {
                 Reply::Answer(Answer { status, excerpt: text, retry_after, ..Answer::default() });
             let Polled { is_answered, .. } =
                 self.poller.hear(&self.host, id, &reply).expect("the answer is for it");
-            assert_eq!(is_answered, status == 200 && said.get("code").is_none());
+            let is_read = self.host.body.borrow().len() <= MOST;
+            assert_eq!(is_answered, status == 200 && said.get("code").is_none() && is_read);
         }
+    }
+
+    /// How often each form was asked for, and the list of an app by how many of it were skipped.
+    fn counts(&self) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        for (_, _, body) in &self.asked {
+            let name = match body["entry_id"].as_str() {
+                Some(name) => name.to_owned(),
+                None => format!("from {}", body["skip"]),
+            };
+            *counts.entry(name).or_default() += 1;
+        }
+        counts
     }
 
     /// How long it was between one question and the next.
@@ -147,6 +164,56 @@ fn a_form_that_the_platform_does_not_tell_holds_up_no_other() {
     });
     let bodies: Vec<_> = play.asked.iter().map(|(_, _, body)| body["entry_id"].clone()).collect();
     assert_eq!(bodies, [Value::Null, json!("form1"), json!("form2")]);
+}
+
+#[test]
+fn a_form_whose_fields_never_come_holds_up_no_other() {
+    let huge = json!({"widgets": [], "more": "x".repeat(MOST)});
+    for (status, said) in [(500, json!({})), (429, json!({})), (200, huge)] {
+        let mut play = Play::new(7, vec![form(1, 1), form(1, 2), form(1, 3)]);
+        play.run(20 * EVERY, |path, body| match body["entry_id"].as_str() {
+            Some("form1") => (status, said.clone()),
+            _ => listed(path, body),
+        });
+        let counts = play.counts();
+        for name in ["form2", "form3", "from 0"] {
+            assert!(counts[name] >= 15, "{status}: {counts:?}");
+        }
+        // It is asked for less and less often, as if it were alone.
+        assert!((15..=40).contains(&counts["form1"]), "{status}: {counts:?}");
+    }
+}
+
+#[test]
+fn a_list_of_forms_that_breaks_off_is_asked_for_as_seldom_as_a_whole_one() {
+    let page: Vec<_> =
+        (0..100).map(|n| json!({"app_id": "app1", "entry_id": format!("e{n}")})).collect();
+    for (status, said) in [(400, json!({"code": 3005})), (500, json!({})), (429, json!({}))] {
+        let mut play = Play::new(7, vec![form(1, 1)]);
+        play.run(20 * EVERY, |path, body| match body["skip"].as_u64() {
+            Some(0) => (200, json!({"forms": page})),
+            Some(_) => (status, said.clone()),
+            None => listed(path, body),
+        });
+        let counts = play.counts();
+        assert!((15..=30).contains(&counts["from 0"]), "{status}: {counts:?}");
+        assert!(counts["from 0"].abs_diff(counts["from 100"]) <= 1, "{status}: {counts:?}");
+        assert!(counts["form1"] >= 15, "{status}: {counts:?}");
+    }
+}
+
+#[test]
+fn a_list_of_forms_without_an_end_is_left_where_no_more_can_be_learned() {
+    // None of them has a name, and each page is the first.
+    let page = json!({"forms": vec![json!({"app_id": "app1", "entry_id": "e"}); 100]});
+    let mut play = Play::new(7, vec![form(1, 1)]);
+    play.run(EVERY / 2, |path, body| match body["skip"].as_u64() {
+        Some(_) => (200, page.clone()),
+        None => listed(path, body),
+    });
+    let skipped: Vec<_> =
+        play.asked.iter().filter_map(|(_, _, body)| body["skip"].as_u64()).collect();
+    assert_eq!(skipped, [0, 100, 200, 300, 400]);
 }
 
 #[test]
