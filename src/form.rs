@@ -14,6 +14,7 @@ pub use fields::{Field, Fields, FieldsError};
 pub use reference::{Row, comparison, example_record};
 pub use schema::{Lesson, MAX_SCHEMA_BYTES, Schema, Widget, names, widgets};
 
+pub(crate) use fields::Marks;
 use fields::from_the_end;
 use std::cmp::Ordering;
 

@@ -94,6 +94,30 @@ pub(super) fn from_the_end(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| end(a).cmp(&end(b))).then_with(|| a.cmp(b))
 }
 
+/// Marks on fields by their positions: a member of a record may come again and again, and a list of
+/// what was met would grow with each.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(Vec<bool>);
+
+impl Marks {
+    pub(crate) fn set(&mut self, position: usize) {
+        if self.0.len() <= position {
+            self.0.resize(position.saturating_add(1), false);
+        }
+        if let Some(mark) = self.0.get_mut(position) {
+            *mark = true;
+        }
+    }
+
+    pub(crate) fn has(&self, position: usize) -> bool {
+        self.0.get(position) == Some(&true)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Why a set of fields cannot be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FieldsError {
@@ -225,11 +249,16 @@ impl Fields {
 
     /// The field that has this id or this alias.
     pub fn get(&self, name: Text<'_>) -> Option<&Field> {
+        self.find(name).map(|(_, field)| field)
+    }
+
+    /// The same, and which of them it is.
+    pub(crate) fn find(&self, name: Text<'_>) -> Option<(usize, &Field)> {
         if self.fields.is_empty() {
             return None;
         }
         let position = self.by_name.get(&name.decode()?)?;
-        self.fields.get(position)
+        Some((position, self.fields.get(position)?))
     }
 }
 

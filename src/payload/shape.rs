@@ -3,9 +3,11 @@
 
 use super::canonical::{self, array, object};
 use crate::capture::{Actor, Event, Op};
-use crate::form::{Alias, Field, FieldType, Fields, Form, FormKey, Schema, Widget};
+use crate::form::{Field, FieldType, Fields, Form, FormKey, Marks, Schema, Widget};
 use crate::host::UnixMillis;
 use crate::json::{self, Builder, Kind, Text, Value};
+use crate::order::in_order;
+use std::cmp::Ordering;
 
 /// What a member of `data` holds.
 #[derive(Clone, Copy)]
@@ -141,16 +143,30 @@ fn changes(out: &mut Vec<u8>, before: Value<'_>, after: Value<'_>, fields: &Fiel
         write(&mut text, content);
         text
     };
-    let names = after.iter().chain(&before).map(|(name, _)| *name);
-    let mut differing: Vec<(Text<'_>, _)> = Vec::new();
-    for name in names.filter(|name| !["updateTime", "updater"].iter().any(|other| name.is(other))) {
-        let both = (member(&before, name), member(&after, name));
-        if both.0.map(text) != both.1.map(text) {
-            differing.push((name, both));
+    // Both sides in one order, so that versions of a member stand side by side; of the same names on
+    // one side the last counts.
+    let split = before.len();
+    let sides: Members<'_> = before.into_iter().chain(after).collect();
+    let sorted = in_order(sides.len(), &|a, b| match (sides.get(a), sides.get(b)) {
+        (Some((a, _)), Some((b, _))) => a.compare(b),
+        _ => Ordering::Equal,
+    });
+    let mut differing: Vec<(Text<'_>, [Option<Content<'_>>; 2])> = Vec::new();
+    for position in sorted {
+        let Some((name, content)) = sides.get(position) else { continue };
+        if differing.last().is_none_or(|(last, _)| last.compare(name).is_ne()) {
+            differing.push((*name, [None; 2]));
+        }
+        if let Some((_, [old, new])) = differing.last_mut() {
+            *(if position < split { old } else { new }) = Some(*content);
         }
     }
+    differing.retain(|(name, [old, new])| {
+        let is_told = !["updateTime", "updater"].iter().any(|other| name.is(other));
+        is_told && old.map(text) != new.map(text)
+    });
     out.extend_from_slice(b"{\"fields\":");
-    object(out, &differing, |out, (before, after)| {
+    object(out, &differing, |out, [before, after]| {
         let sides = [("after", after), ("before", before)].into_iter();
         let sides = sides.filter_map(|(name, side)| Some((Text::plain(name), side?)));
         object(out, &sides.collect::<Vec<_>>(), write);
@@ -158,16 +174,6 @@ fn changes(out: &mut Vec<u8>, before: Value<'_>, after: Value<'_>, fields: &Fiel
     out.extend_from_slice(b",\"since\":");
     write(out, since);
     out.push(b'}');
-}
-
-/// A member by its name; of the same names the last counts.
-fn member<'a>(members: &Members<'a>, name: Text<'_>) -> Option<Content<'a>> {
-    // One name can be written in several ways, but rarely is.
-    let same = |(known, _): &&(Text<'_>, _)| match known.is_escaped() || name.is_escaped() {
-        false => known.raw() == name.raw(),
-        true => known.compare(&name).is_eq(),
-    };
-    members.iter().rev().find(same).map(|(_, content)| *content)
 }
 
 fn removed_record<'a>(
@@ -197,26 +203,22 @@ fn removed_record<'a>(
 fn aliased<'a>(object: Value<'a>, fields: &'a Fields) -> Members<'a> {
     // A platform may apply aliases itself. Where a record has both the id and a member that is
     // named like its alias, the id stays: one of the two values would be lost otherwise.
-    let (members, taken) = renamed(object, fields, &[]);
+    let (members, taken) = renamed(object, fields, &Marks::default());
     if taken.is_empty() { members } else { renamed(object, fields, &taken).0 }
 }
 
-/// The members under their aliases, but for those that are `taken`; and the aliases that are names of
-/// members already.
-fn renamed<'a>(
-    object: Value<'a>,
-    fields: &'a Fields,
-    taken: &[&Alias],
-) -> (Members<'a>, Vec<&'a Alias>) {
+/// The members under their aliases, but for those of fields that are `taken`; and the fields whose
+/// aliases are names of members already.
+fn renamed<'a>(object: Value<'a>, fields: &'a Fields, taken: &Marks) -> (Members<'a>, Marks) {
     let mut members = Vec::with_capacity(object.most_members().min(USUAL_MEMBERS));
-    let mut named = Vec::new();
+    let mut named = Marks::default();
     for (mut name, value) in object.members() {
         let mut content = Content::Sent(value);
-        if let Some(field) = fields.get(name) {
+        if let Some((position, field)) = fields.find(name) {
             if let Some(alias) = &field.alias {
                 if name.is(alias.as_str()) {
-                    named.push(alias);
-                } else if !taken.contains(&alias) {
+                    named.set(position);
+                } else if !taken.has(position) {
                     name = Text::plain(alias.as_str());
                 }
             }
@@ -339,6 +341,37 @@ mod tests {
             let push = pushed_after(Some(before), Op::Update, Some(after), None, None);
             assert!(push.starts_with(r#"{"changes":{"fields":{"b":{"after":"#), "{push}");
         }
+    }
+
+    #[test]
+    fn of_a_name_that_comes_twice_the_last_is_compared() {
+        let (before, after) = (r#"{"a":1,"b":2,"a":3}"#, r#"{"b":1,"a":3,"b":2}"#);
+        let push = pushed_after(Some(before), Op::Update, Some(after), None, None);
+        assert!(push.starts_with(r#"{"changes":{"fields":{},"since":null}"#), "{push}");
+        let after = r#"{"a":3,"b":2,"10":1,"9":1,"\u0062":4}"#;
+        let push = pushed_after(Some(before), Op::Update, Some(after), None, None);
+        let fields = r#"{"9":{"after":1},"10":{"after":1},"b":{"after":4,"before":2}}"#;
+        assert!(push.starts_with(&format!(r#"{{"changes":{{"fields":{fields},"#)), "{push}");
+    }
+
+    #[test]
+    fn records_of_a_hundred_thousand_names_are_compared_in_no_time() {
+        let record = |value: usize, names: &[&str]| {
+            let mut text = "{".to_owned();
+            for n in 0..100_000 {
+                let name = names.get(n % names.len().max(1));
+                let name = name.map_or_else(|| format!("n{n}"), |name| (*name).to_owned());
+                text.push_str(&format!("\"{name}\":{value},"));
+            }
+            format!("{text}\"end\":{value}}}")
+        };
+        let push =
+            pushed_after(Some(&record(1, &[])), Op::Update, Some(&record(2, &[])), None, None);
+        assert_eq!(push.matches(r#"{"after":2,"before":1}"#).count(), 100_001);
+        // Names that are aliases already come again and again.
+        let fields = vec![field("_widget_1", "customer"), field("_widget_2", "zip")];
+        let push = created(&record(1, &["customer", "zip", "_widget_1"]), fields);
+        assert!(push.contains(r#""_widget_1":1"#) && push.contains(r#""customer":1"#));
     }
 
     #[test]

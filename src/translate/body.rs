@@ -1,7 +1,7 @@
 //! One body, from one language into the other.
 
 use super::endpoint::Place;
-use crate::form::{Field, Fields};
+use crate::form::{Field, Fields, Marks};
 use crate::json::{Document, Text, Value, escape};
 
 /// Into which language a body goes.
@@ -73,17 +73,17 @@ impl Edits<'_> {
     /// The members of a record, in which each value may be in a `value` of its own.
     fn record(&mut self, record: Value<'_>, fields: &Fields, has_values: bool) {
         // Where a record has both names of a field, both stay: one of the values would be lost.
-        let mut taken: Vec<&Field> = Vec::new();
+        let mut taken = Marks::default();
         for (name, _) in record.members() {
-            if let Some(field) = fields.get(name)
+            if let Some((position, field)) = fields.find(name)
                 && self.direction.name(field).is_some_and(|own| name.is(own))
             {
-                taken.push(field);
+                taken.set(position);
             }
         }
         for (name, value) in record.members() {
-            let Some(field) = fields.get(name) else { continue };
-            if !taken.iter().any(|known| std::ptr::eq(*known, field)) {
+            let Some((position, field)) = fields.find(name) else { continue };
+            if !taken.has(position) {
                 self.name(name, field);
             }
             if field.rows.iter().next().is_some() {
@@ -264,6 +264,15 @@ mod tests {
         assert_eq!(translate(text, Place::Record, Direction::Ids), text);
         let other = r#"{"_w1":1,"customer":2,"amount":3}"#;
         assert_eq!(translate(text, Place::Record, Direction::Aliases), other);
+    }
+
+    #[test]
+    fn a_name_that_comes_a_hundred_thousand_times_costs_no_more_each_time() {
+        let record = |other: &str| {
+            let both = [r#""_w1":1,"#.to_owned(), format!(r#""{other}":2,"#)];
+            format!(r#"{{{}"x":3}}"#, both.map(|member| member.repeat(100_000)).concat())
+        };
+        assert_eq!(translate(&record("amount"), Place::Record, Direction::Ids), record("_w4"));
     }
 
     #[test]
