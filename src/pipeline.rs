@@ -130,6 +130,9 @@ impl Pipeline {
         match documents.outcome() {
             Outcome::Event(event) => self.event(host, &event, &trace, id, Origin::Call),
             Outcome::Batch(batch) if self.wants_batch(&batch) => {
+                if batch.has_unnamed() {
+                    self.missed_of(host, Miss::Inexact, &batch, "");
+                }
                 self.step(host, &batch, Step::first(batch.clone()), &trace);
             }
             Outcome::Batch(batch) => self.missed_of(host, Miss::Batch, &batch, ""),

@@ -107,12 +107,21 @@ pub struct Batch {
     pub form: FormKey,
     /// Those that were created, or were to be changed.
     pub ids: Vec<Box<str>>,
-    /// How many of them were changed, where the platform does not name which.
+    /// How many records the platform says were changed. Those that were created it names, but when a
+    /// transaction is repeated the count is that of all that it ever created.
     pub changed: Option<u64>,
     /// The name of who did it, if known.
     pub actor: Option<Box<str>>,
     /// When.
     pub time: UnixMillis,
+}
+
+impl Batch {
+    /// Whether records were changed that the platform does not name: a repeated transaction of
+    /// `batch_create` overwrites those that it created before.
+    pub fn has_unnamed(&self) -> bool {
+        self.op == Op::Create && self.changed > Some(self.ids.len() as u64)
+    }
 }
 
 /// Who made a change.
@@ -216,23 +225,27 @@ impl<'c> Documents<'c> {
         let form = key(self.form()?)?;
         let list = sources.record_id.find(self)?;
         let mut ids: Vec<Box<str>> = Vec::new();
-        for id in list.iter().flat_map(Found::items).take(MAX_BATCH.saturating_add(1)) {
+        for (position, id) in list.iter().flat_map(Found::items).enumerate() {
             let id: Box<str> = id.as_str().ok_or(Miss::Incomplete)?.into();
+            if position >= MAX_BATCH {
+                return Err(Miss::Incomplete);
+            }
             if !ids.contains(&id) {
                 ids.push(id);
             }
         }
-        if ids.is_empty() || ids.len() > MAX_BATCH {
+        let count = self.response()?.get("success_count");
+        let changed: Option<u64> = count.and_then(|count| count.raw().parse().ok());
+        match op {
+            // A repeated transaction, which had nothing more to create.
+            Op::Create if ids.is_empty() && changed > Some(0) => return Err(Miss::Inexact),
+            Op::Create => {}
+            _ if changed.is_none() => return Err(Miss::Incomplete),
+            _ => {}
+        }
+        if ids.is_empty() {
             return Err(Miss::Incomplete);
         }
-        let changed = match op {
-            // These are named; the count is that of all requests of a transaction.
-            Op::Create => None,
-            _ => {
-                let count = self.response()?.get("success_count").ok_or(Miss::Incomplete)?;
-                Some(count.raw().parse().map_err(|_| Miss::Incomplete)?)
-            }
-        };
         let actor = sources.actor.find(self).unwrap_or_default();
         let actor = actor.and_then(|found| found.as_text()).map(Into::into);
         Ok(Outcome::Batch(Batch { op, form, ids, changed, actor, time: self.call.at }))

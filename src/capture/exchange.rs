@@ -261,8 +261,11 @@ mod tests {
             (
                 "batch_create",
                 r#""success_count":9,"success_ids":["1","2"]"#,
-                "data_create A/E/1+2 each",
+                "data_create A/E/1+2 9",
             ),
+            ("batch_create", r#""success_ids":["1","2"]"#, "data_create A/E/1+2 each"),
+            // A transaction that was repeated overwrote what it had created.
+            ("batch_create", r#""success_count":2,"success_ids":[]"#, "inexact"),
             ("batch_create", r#""success_count":0,"success_ids":[]"#, "incomplete"),
             ("batch_create", r#""success_ids":[1,null]"#, "incomplete"),
             ("batch_update", r#""success_count":2"#, "data_update A/E/x+y 2"),

@@ -34,6 +34,8 @@ impl Step {
     /// What follows from the call itself.
     pub fn first(batch: Batch) -> Self {
         match batch.changed {
+            // Those that were created are named.
+            _ if batch.op == Op::Create => Step::Exact(batch.ids),
             None => Step::Exact(batch.ids),
             Some(0) => Step::Exact(Vec::new()),
             Some(changed) if changed >= batch.ids.len() as u64 => Step::Exact(batch.ids),

@@ -108,6 +108,25 @@ fn a_success_without_a_record_does_not_say_that_the_record_is_there() {
 }
 
 #[test]
+fn a_repeated_transaction_says_that_it_changed_more_than_can_be_told() {
+    let request = r#"{"app_id":"a","entry_id":"e","transaction_id":"t","data_list":[{},{},{}]}"#;
+    let created = |ids| {
+        let response = format!(r#"{{"status":"success","success_count":3,"success_ids":{ids}}}"#);
+        play("batch_create", request, &response, |id, _| match id {
+            "b" => (200, r#"{"data":{"_id":"b"}}"#),
+            _ => (200, r#"{"data":{"_id":"c"}}"#),
+        })
+    };
+    let some = created(r#"["b","c"]"#);
+    assert_eq!(some.pushed, ["data_create b", "data_create c"]);
+    assert_eq!(some.missed, [("inexact", 1)]);
+    let none = created("[]");
+    assert_eq!((none.pushed, none.missed), (vec![], vec![("inexact", 1)]));
+    let all = created(r#"["a","b","c"]"#);
+    assert_eq!((all.pushed.len(), all.missed), (3, vec![]));
+}
+
+#[test]
 fn a_refusal_with_the_status_of_a_success_has_the_platform_asked_again() {
     let busy = (200, r#"{"code":8303,"msg":"too many"}"#);
     let outcome = two_deleted(|id, before| match (id, before) {
