@@ -187,6 +187,11 @@ impl Fields {
         (*field.id == *id).then_some(field)
     }
 
+    /// The field with this id or this alias.
+    pub(crate) fn by_text(&self, name: &str) -> Option<&Field> {
+        self.fields.get(self.by_name.get(name)?)
+    }
+
     /// These fields and those that only `other` has; what is not known of one is taken from there.
     pub(super) fn completed_by(&self, other: &Fields) -> Result<Fields, Vec<FieldsError>> {
         let mut fields = self.fields.clone();
@@ -228,9 +233,12 @@ impl Fields {
                     all.fields.len().saturating_sub(1)
                 }
             };
+            // Where no ids are told, the name alone may be the alias of a field that is known.
+            let is_by_alias = alias.is_none();
             let is_free = |alias: &Alias| all.by_name.get(alias.as_str()).is_none();
             let alias = alias.filter(is_free);
-            let Some(field) = all.fields.get_mut(position).filter(|field| field.id == id) else {
+            let field = all.fields.get_mut(position);
+            let Some(field) = field.filter(|field| field.id == id || is_by_alias) else {
                 continue;
             };
             field.field_type = field.field_type.or(field_type);

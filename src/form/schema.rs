@@ -339,6 +339,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_of_a_field_by_its_alias_is_learned() {
+        let list = r#"{"widgets":[{"name":"items","label":"Items","type":"subform","items":[
+            {"name":"_widget_3","label":"SKU","type":"text"}]}]}"#;
+        let schema = learned(&Schema::default(), list).unwrap();
+        let mut items = testing::field("_widget_2", Some("items"));
+        items.rows = Fields::new(vec![testing::field("_widget_3", Some("sku"))]).unwrap();
+        let fields = Fields::new(vec![items]).unwrap().taught(schema.fields());
+        let [items] = fields.iter().collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!((&*items.id, items.label.as_deref()), ("_widget_2", Some("Items")));
+        assert_eq!(items.field_type, FieldType::parse("subform"));
+        let [sku] = items.rows.iter().collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!((&*sku.id, sku.alias_text()), ("_widget_3", Some("sku")));
+        assert_eq!(sku.label.as_deref(), Some("SKU"));
+    }
+
+    #[test]
     fn duplicate_names_and_two_thousand_fields_make_one_form() {
         let twice = r#"{"widgets":[{"name":"a","widgetName":"_widget_1","label":"first"},
             {"name":"a","widgetName":"_widget_2"},{"name":"b","widgetName":"_widget_1"}]}"#;

@@ -87,8 +87,12 @@ pub fn form_update(
 fn write_widgets(json: &mut Builder, widgets: &[Widget], fields: &Fields) {
     json.open(b'[');
     for widget in widgets {
-        let id = widget.field_id();
-        let field = fields.by_id(id);
+        // A platform that tells no ids calls a field by its alias, which somebody may have given an id.
+        let field = match &widget.id {
+            Some(id) => fields.by_id(id),
+            None => fields.by_text(&widget.name),
+        };
+        let id = field.map_or(widget.field_id(), |field| &field.id);
         if !widget.field_type().is_none_or(FieldType::holds_data) {
             continue;
         }
@@ -409,6 +413,31 @@ mod tests {
         let push = form_update(&key, Some(&form), &schema, UnixMillis(1));
         let expected = r#"{"data":{"appId":"5b8e","createTime":null,"entryId":"6040","name":"测试表","widgets":[{"label":"单行文本","name":"text1","type":"text","widgetName":"_widget_1"},{"items":[{"label":"单行文本","name":"subformname_text1","type":"text","widgetName":"_widget_2"}],"label":"子表单","name":"subformname","type":"subform","widgetName":"_widget_3"}]},"op":"form_update","opTime":1}"#;
         assert_eq!(String::from_utf8(push).unwrap(), expected);
+    }
+
+    /// As versions of the API answer that tell no `widgetName`.
+    #[test]
+    fn a_field_whose_id_is_not_told_is_pushed_with_the_one_that_is_configured() {
+        let widget = |name: &str, kind: &str, items| Widget {
+            name: name.into(),
+            id: None,
+            label: None,
+            kind: Some(kind.into()),
+            items,
+        };
+        let rows = vec![widget("_widget_3", "text", None)];
+        let widgets = vec![widget("items", "subform", Some(rows)), widget("new", "text", None)];
+        let schema = Schema { name: None, widgets: Some(widgets) };
+        let mut items = field("_widget_2", "items");
+        items.rows = Fields::new(vec![field("_widget_3", "sku")]).unwrap();
+        let key = FormKey { app_id: "a".into(), entry_id: "e".into() };
+        let form = form(vec![items]);
+        for form in [form.taught(&schema), form] {
+            let push = form_update(&key, Some(&form), &schema, UnixMillis(1));
+            let push = String::from_utf8(push).unwrap();
+            let expected = r#""widgets":[{"items":[{"label":null,"name":"sku","type":"text","widgetName":"_widget_3"}],"label":null,"name":"items","type":"subform","widgetName":"_widget_2"},{"label":null,"name":"new","type":"text","widgetName":"new"}]"#;
+            assert!(push.contains(expected), "{push}");
+        }
     }
 
     #[test]
