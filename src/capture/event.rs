@@ -275,6 +275,34 @@ fn root<'d, 'c>(
     }
 }
 
+/// Calls for tests.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::super::{Budget, Change, Condition, Sources};
+    use super::*;
+
+    /// A call with these bodies and a header `x-time`.
+    pub(crate) fn captured(sources: Sources, request: &str, response: &str) -> Captured {
+        let body = |text: &str| {
+            let mut body = Body::new(1 << 10, Budget::new(1 << 20).reservation());
+            assert!(body.make_room(text.len()));
+            body.append(text.into());
+            body
+        };
+        let change = Change::Record(Op::Remove);
+        Captured {
+            operation: Rc::new(Operation { change, sources, success: Condition::default() }),
+            path: vec![("row".into(), "7".into())],
+            headers: vec![("x-time".into(), "1778575509018".into())],
+            trace: Vec::new(),
+            request: body(request),
+            response: body(response),
+            at: UnixMillis(5),
+            began: Duration::ZERO,
+        }
+    }
+}
+
 fn key([app_id, entry_id]: [Option<Found<'_>>; 2]) -> Result<FormKey, Miss> {
     Ok(FormKey { app_id: text(app_id)?.into(), entry_id: text(entry_id)?.into() })
 }

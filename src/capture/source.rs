@@ -74,7 +74,8 @@ impl Source {
     }
 }
 
-/// Places to look at, one after the other; the first that has something counts.
+/// Places to look at, one after the other; the first that has something counts, which `null` is only
+/// where no other has anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lookup(pub Vec<Source>);
 
@@ -89,15 +90,16 @@ impl Lookup {
     /// # Errors
     /// Nothing was found, and a body that may have held it could not be read.
     pub fn find<'d>(&'d self, documents: &'d Documents<'_>) -> Result<Option<Found<'d>>, Miss> {
-        let mut unread = None;
+        let (mut unread, mut null) = (None, None);
         for source in &self.0 {
             match source.find(documents) {
+                Ok(Some(found)) if found.is_null() => null = Some(found),
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) => {}
                 Err(miss) => unread = unread.or(Some(miss)),
             }
         }
-        unread.map_or(Ok(None), Err)
+        unread.map_or(Ok(null), Err)
     }
 }
 
@@ -111,6 +113,10 @@ pub enum Found<'d> {
 }
 
 impl<'d> Found<'d> {
+    fn is_null(&self) -> bool {
+        matches!(self, Found::Json(value) if value.kind() == Kind::Null)
+    }
+
     /// As text: a JSON string's content, or a number's digits.
     pub fn as_text(&self) -> Option<Cow<'d, str>> {
         match self {
@@ -166,7 +172,35 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::testing::captured;
     use super::*;
+
+    /// What is found in a call at the first of some places that has something.
+    fn found(places: &[&str], response: &str) -> Result<Option<String>, Miss> {
+        let places = places.iter().map(|place| Source::parse(place).unwrap());
+        let lookup = Lookup(places.collect());
+        let call = captured(Sources::default(), "{}", response);
+        let documents = call.documents();
+        let found = lookup.find(&documents)?;
+        Ok(found.map(|found| match found {
+            Found::Json(value) => value.raw().to_owned(),
+            Found::Text(text) => text.to_owned(),
+        }))
+    }
+
+    #[test]
+    fn a_null_counts_only_if_no_later_place_has_something() {
+        let text = |text: &str| Ok(Some(text.to_owned()));
+        let places = ["response:/row/id", "path:row"];
+        assert_eq!(found(&places, r#"{"row":{"id":3}}"#), text("3"));
+        assert_eq!(found(&places, r#"{"row":{"id":null}}"#), text("7"));
+        assert_eq!(found(&places, r#"{"row":null}"#), text("7"));
+        let places = ["response:/a", "response:/b", "response:/c"];
+        assert_eq!(found(&places, r#"{"a":null,"b":0}"#), text("0"));
+        assert_eq!(found(&places, r#"{"b":null}"#), text("null"));
+        assert_eq!(found(&places, "{}"), Ok(None));
+        assert_eq!(found(&places, "{"), Err(Miss::Malformed));
+    }
 
     #[test]
     fn every_kind_of_place_can_be_named() {
