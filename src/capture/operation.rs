@@ -83,13 +83,17 @@ impl Condition {
     /// Whether the change happened.
     ///
     /// # Errors
-    /// A body that has to be looked at could not be read.
+    /// None of them holds, and a body that had to be looked at could not be read.
     pub fn holds(&self, documents: &Documents<'_>) -> Result<bool, Miss> {
-        let mut held = self.any_of.is_empty();
+        let mut unread = None;
         for check in &self.any_of {
-            held = held || check.holds(documents)?;
+            match check.holds(documents) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(miss) => unread = unread.or(Some(miss)),
+            }
         }
-        Ok(held)
+        unread.map_or(Ok(self.any_of.is_empty()), Err)
     }
 }
 
@@ -222,7 +226,21 @@ impl Operations {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::testing::captured;
     use super::*;
+
+    #[test]
+    fn a_check_that_holds_counts_whatever_could_not_be_read_before() {
+        let check = |place: &str, text: &str| Check {
+            at: Lookup(vec![Source::parse(place).unwrap()]),
+            expect: Expected::Text(text.into()),
+        };
+        for (path, expected) in [("7", Ok(true)), ("8", Err(Miss::Malformed))] {
+            let any_of = vec![check("response:/ok", "true"), check("path:row", path)];
+            let call = captured(Sources::default(), "{}", "<html>");
+            assert_eq!(Condition { any_of }.holds(&call.documents()), expected);
+        }
+    }
 
     fn operation() -> Rc<Operation> {
         Rc::new(Operation {
