@@ -2,9 +2,10 @@
 
 use super::source::Found;
 use super::{Body, Change, Miss, Operation};
+use crate::calendar;
 use crate::form::{self, FormKey, Lesson};
 use crate::host::UnixMillis;
-use crate::json::{Document, Kind, Value};
+use crate::json::{Document, Value};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -317,10 +318,39 @@ fn actor(found: Found<'_>) -> Option<Actor<'_>> {
 }
 
 fn time(found: Found<'_>) -> Option<UnixMillis> {
-    match found {
-        Found::Json(value) if value.kind() == Kind::Number => {
-            value.raw().parse().ok().map(UnixMillis)
+    let text = found.as_text()?;
+    let millis = calendar::number(&text).map(UnixMillis);
+    millis.or_else(|| UnixMillis::parse_rfc3339(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Lookup, Source, Sources};
+    use super::*;
+
+    #[test]
+    fn a_time_may_be_written_in_each_way_in_each_place() {
+        let lookup = |place: &str| Lookup(vec![Source::parse(place).unwrap()]);
+        for (place, time) in [
+            ("response:/number", 1),
+            ("response:/digits", 2),
+            ("response:/date", 1_778_575_509_018),
+            ("header:x-time", 1_778_575_509_018),
+            ("literal:3", 3),
+            // When the answer had passed.
+            ("response:/none", 5),
+            ("response:/words", 5),
+            ("response:/below", 5),
+        ] {
+            let [app_id, entry_id, record_id] = ["literal:a", "literal:e", "path:row"].map(lookup);
+            let time_of = lookup(place);
+            let sources =
+                Sources { app_id, entry_id, record_id, time: time_of, ..Sources::default() };
+            let answer = r#"{"number":1,"digits":"2","date":"2026-05-12T08:45:09.018Z","words":"now","below":-1}"#;
+            let call = testing::captured(sources, "{}", answer);
+            let documents = call.documents();
+            let Outcome::Event(event) = documents.outcome() else { panic!("{place}") };
+            assert_eq!(event.time, UnixMillis(time), "{place}");
         }
-        _ => UnixMillis::parse_rfc3339(&found.as_text()?),
     }
 }
