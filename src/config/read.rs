@@ -197,7 +197,7 @@ impl<'d> Field<'d> {
     pub(super) fn name(&self) -> Option<String> {
         let text = self.text()?;
         if text.is_empty() {
-            self.wrong("must not be empty");
+            self.wrong(EMPTY);
             return None;
         }
         if text.chars().count() > MAX_NAME_CHARS {
@@ -209,18 +209,42 @@ impl<'d> Field<'d> {
 
     /// A host name, with a port if it is not the usual one.
     pub(super) fn authority(&self) -> Option<String> {
+        const ALLOWED: &str = "must be a host name, such as api.jodoo.com";
+        if self.has_at() {
+            self.fault(ALLOWED);
+            return None;
+        }
         let name = self.name()?;
         if Target::parse(&format!("https://{name}/"), None).is_err() || name.contains(['/', '?']) {
-            self.wrong("must be a host name, such as api.jodoo.com");
+            self.wrong(ALLOWED);
             return None;
         }
         Some(name)
     }
 
-    /// The value of the environment variable with this name. No fault repeats it.
+    /// Adds a fault of an address, which it shows unless there is an `@`: before that there may be a
+    /// password.
+    pub(super) fn wrong_address(&self, allowed: impl fmt::Display) {
+        if self.has_at() { self.fault(allowed) } else { self.wrong(allowed) }
+    }
+
+    fn has_at(&self) -> bool {
+        self.value.as_str().is_some_and(|text| text.contains('@'))
+    }
+
+    /// The value of the environment variable with this name. No fault repeats it, nor what cannot be
+    /// such a name: people put the secret itself there.
     pub(super) fn variable(&self, env: Env<'_>) -> Option<String> {
-        let value = env(&self.name()?);
-        if value.is_none() {
+        let name = self.secret_text()?;
+        let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+        let value = if is_name { env(&name) } else { None };
+        if name.is_empty() {
+            self.wrong(EMPTY);
+        } else if value.is_none() && !may_be_variable(&name) {
+            self.fault(
+                "must be the name of an environment variable, and not what the variable holds",
+            );
+        } else if value.is_none() {
             self.wrong(
                 "this environment variable is not set; set it for Envoy and list it in the plugin's vm_config.environment_variables.host_env_keys",
             );
@@ -329,6 +353,17 @@ impl<'d> Field<'d> {
             }
         }
     }
+}
+
+const EMPTY: &str = "must not be empty";
+
+/// Whether a text looks like the name of an environment variable, and not like a secret.
+fn may_be_variable(name: &str) -> bool {
+    let allowed = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.starts_with("whsec_")
+        && name.len() <= MAX_NAME_CHARS
+        && name.bytes().all(allowed)
 }
 
 /// A member of an object of the configuration.

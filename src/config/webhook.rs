@@ -177,11 +177,7 @@ fn checked_id(id: &str) -> Result<Box<str>, String> {
 
 fn target(field: &Field<'_>, cluster: Option<&str>) -> Option<Target> {
     let url = field.text()?;
-    let fault = |error| {
-        // Before an `@` there may be a password.
-        if url.contains('@') { field.fault(error) } else { field.wrong(error) }
-    };
-    Target::parse(&url, cluster).map_err(fault).ok()
+    Target::parse(&url, cluster).map_err(|error| field.wrong_address(error)).ok()
 }
 
 /// The live secrets, the newest first.

@@ -75,3 +75,15 @@ fn every_fault_of_the_platforms_api_is_named() {
         "platform_api: only a `platform` that is known can be asked; give that"
     );
 }
+
+#[test]
+fn a_password_before_a_host_is_not_repeated() {
+    for authority in ["user:t0p-s3cret@api.jodoo.com".to_owned(), format!("t0p-s3cret@{:0300}", 1)]
+    {
+        let api = json!({"cluster": "c", "authority": authority, "key_env": "CRM_SECRET"});
+        assert_faults(
+            &with(minimal(), json!({"platform_api": api})),
+            &["platform_api.authority: must be a host name, such as api.jodoo.com"],
+        );
+    }
+}

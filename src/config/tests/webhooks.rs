@@ -158,7 +158,7 @@ fn a_secret_is_given_or_named_and_is_one() {
         (json!({"secret": ""}), vec![format!(".secret: {EMPTY}")]),
         (json!({"secret": "whsec_t0p-s3cret"}), vec![format!(".secret: {BASE64}")]),
         (json!({"secret": ["t0p-s3cret"]}), vec![".secret: must be a string".into()]),
-        (json!({"secret_env": 5}), vec![".secret_env: 5: must be a string".into()]),
+        (json!({"secret_env": 5}), vec![".secret_env: must be a string".into()]),
         (json!({"secret_env": ""}), vec![".secret_env: \"\": must not be empty".into()]),
         (json!({"secret_env": "NO"}), vec![format!(".secret_env: \"NO\": {NOT_SET}")]),
         (
@@ -387,4 +387,26 @@ fn the_number_in_flight_has_bounds() {
         let fault = format!(".max_in_flight: {number}: must be a whole number from 1 to 10000");
         assert_webhook_faults(webhook(json!({"max_in_flight": number})), &[&fault]);
     }
+}
+
+#[test]
+fn a_secret_in_the_place_of_a_variable_is_not_repeated() {
+    const NO_NAME: &str =
+        "must be the name of an environment variable, and not what the variable holds";
+    for secret in ["whsec_dDBwLXMzY3JldA", "t0p-s3cret", "1secret", "a secret", "geheim!"] {
+        for (name, current) in
+            [("secret_env", json!({})), ("previous_secret_env", json!({"secret": "x"}))]
+        {
+            let webhook = with(minimal()["webhooks"][0].clone(), current);
+            let webhook = with(webhook, json!({name: secret}));
+            assert_faults(
+                &with(minimal(), json!({"webhooks": [webhook]})),
+                &[&format!("webhooks[0].{name}: {NO_NAME}")],
+            );
+        }
+    }
+    let long = "s".repeat(300);
+    let webhook = with(minimal()["webhooks"][0].clone(), json!({"secret_env": long}));
+    let faults = faults_of_text(&with(minimal(), json!({"webhooks": [webhook]})).to_string());
+    assert_eq!(faults, [format!("webhooks[0].secret_env: {NO_NAME}")]);
 }
