@@ -177,7 +177,7 @@ fn root(field: &Field<'_>, env: Env<'_>) -> Option<Config> {
     let (operations, path_prefix) = operation::operations(field, &members);
     let forms = members.get("forms").map(form::forms).unwrap_or_default();
     if path_prefix.is_none() && forms.iter().any(|(_, form)| form.speaks_aliases()) {
-        field.fault("`aliases_in_api` is for the API of a `platform` that is known; give that");
+        members.get("forms").iter().for_each(|list| form::refuse_aliases(list));
     }
     let platform_api = members
         .get("platform_api")

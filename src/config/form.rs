@@ -30,6 +30,15 @@ pub(super) fn form(field: &Field<'_>, source: Source) -> Option<(FormKey, Form)>
     Some((key, form))
 }
 
+/// Adds a fault to each form whose aliases callers of the API may use, as the API is not known.
+pub(super) fn refuse_aliases(list: &Field<'_>) {
+    for flag in list.items().iter().filter_map(|form| form.member("aliases_in_api")) {
+        if flag.is_true() {
+            flag.wrong("needs a `platform` whose API is known; give that");
+        }
+    }
+}
+
 /// `{app_id, entry_id}`, as a webhook names a form.
 pub(super) fn key(field: &Field<'_>) -> Option<FormKey> {
     let members = field.object(&["app_id", "entry_id"])?;

@@ -93,6 +93,11 @@ impl<'d> Field<'d> {
         self.value.string().is_some_and(|string| string.is(text))
     }
 
+    /// Whether it is `true`.
+    pub(super) fn is_true(&self) -> bool {
+        self.value.kind() == Kind::True
+    }
+
     /// Whether it is a JSON array.
     pub(super) fn is_list(&self) -> bool {
         self.value.kind() == Kind::Array
@@ -117,6 +122,12 @@ impl<'d> Field<'d> {
             }
         }
         Some(Members(members))
+    }
+
+    /// The member of an object with this name, of duplicates the last.
+    pub(super) fn member(&self, name: &str) -> Option<Field<'d>> {
+        let value = self.value.get(name)?;
+        Some(Field { value, path: format!("{}.{name}", self.path), faults: self.faults })
     }
 
     /// The members of an object of any names, duplicates being faults; none for other kinds.

@@ -28,10 +28,11 @@ fn aliases_in_the_api_are_for_a_platform_that_is_known() {
     assert!(!form_of(&good(&with_fields(json!([])))).speaks_aliases());
     let operation = json!({"path": "/x/{id}", "op": "data_update", "app_id": "literal:a",
         "entry_id": "literal:e", "record_id": "path:id", "record": "response:"});
-    let own = json!({"operations": [operation], "webhooks": [], "forms": [form]});
+    let plain = json!({"app_id": "a", "entry_id": "other"});
+    let own = json!({"operations": [operation], "webhooks": [], "forms": [plain, form]});
     assert_faults(
         &own,
-        &["`aliases_in_api` is for the API of a `platform` that is known; give that"],
+        &["forms[1].aliases_in_api: true: needs a `platform` whose API is known; give that"],
     );
     assert_faults(
         &with(minimal(), json!({"forms": [{"app_id": "a", "entry_id": "e", "aliases_in_api": 1}]})),
