@@ -150,13 +150,13 @@ impl Schema {
         }
     }
 
-    /// Whether the form's structure is another one than it was. What is seen for the first time is
-    /// what later ones are compared with.
+    /// Whether the form's structure or its name is another one than it was, and all of it is known.
+    /// What is seen for the first time is what later ones are compared with.
     pub fn differs_from(&self, before: &Schema) -> bool {
-        match (&before.widgets, &self.widgets) {
-            (Some(before), Some(now)) => !are_alike(before, now),
-            _ => false,
-        }
+        let Some((old, new)) = before.widgets.as_ref().zip(self.widgets.as_ref()) else {
+            return false;
+        };
+        before.name.is_some() && before.name != self.name || !are_alike(old, new)
     }
 
     /// A description of a form that is known, whoever described it.
@@ -305,6 +305,22 @@ mod tests {
         assert_eq!(named.name.as_deref(), Some("Orders"));
         assert_eq!(named.after(&lesson), None);
         assert_eq!(learned(&named, LIST), None);
+    }
+
+    #[test]
+    fn a_form_that_is_renamed_is_another_one_and_its_first_name_is_none() {
+        let name = |name: &str| Lesson::Name(name.into());
+        let fields = learned(&Schema::default(), LIST).unwrap();
+        let named = fields.after(&name("Orders")).unwrap();
+        assert!(!named.differs_from(&fields));
+        let renamed = named.after(&name("Sales")).unwrap();
+        assert!(renamed.differs_from(&named));
+        // A push tells all fields, so it waits until they are known.
+        let only_named = Schema::default().after(&name("Orders")).unwrap();
+        let renamed = only_named.after(&name("Sales")).unwrap();
+        assert!(!renamed.differs_from(&only_named));
+        let complete = learned(&renamed, LIST).unwrap();
+        assert!(!complete.differs_from(&renamed));
     }
 
     #[test]

@@ -63,6 +63,28 @@ fn an_answer_that_was_asked_for_before_the_last_change_was_seen_is_old() {
 }
 
 #[test]
+fn a_renamed_form_is_told_once_whoever_hears_of_it() {
+    let host = SimHost::new(&Process::new(1));
+    let (mut one, mut other) = (store(), store());
+    let told = |store: &mut Tiers, lesson| {
+        host.process.advance(10);
+        let now = Duration::from_millis(host.process.uptime.get());
+        store.learn(&host, vec![(form(1), lesson)], now);
+        let events = store.noticed().into_iter();
+        let names = events.filter_map(|event| match event {
+            Event::Restructured(_, schema) => schema.name.map(String::from),
+            _ => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut one, Lesson::Name("Orders".into())), [""; 0]);
+    assert_eq!(told(&mut one, fields("v1")), [""; 0]);
+    assert_eq!(told(&mut other, Lesson::Name("Sales".into())), ["Sales"]);
+    assert_eq!(told(&mut one, Lesson::Name("Sales".into())), [""; 0]);
+    assert_eq!(told(&mut one, fields("v2")), ["Sales"]);
+}
+
+#[test]
 fn what_is_learned_has_its_bounds() {
     let host = SimHost::new(&Process::new(1));
     let mut store = store();
