@@ -138,16 +138,20 @@ impl Pipeline {
             Outcome::Batch(batch) => self.missed_of(host, Miss::Batch, &batch, ""),
             Outcome::Lessons(lessons) => self.courier.store().learn(host, lessons, call.began),
             Outcome::NoChange => {}
-            Outcome::Missed(miss) => self.missed(host, miss, call.operation.change),
+            Outcome::Missed(miss) => {
+                self.missed(host, miss, call.operation.change, documents.told_form());
+            }
         }
     }
 
-    /// Tells of a change that cannot be pushed.
-    pub fn missed(&mut self, host: &impl Host, miss: Miss, change: Change) {
+    /// Tells of a change that cannot be pushed, of this form as far as its ids are known.
+    pub fn missed(&mut self, host: &impl Host, miss: Miss, change: Change, form: FormKey) {
         self.metrics.miss(host, miss);
         if let Some(op) = change.op() {
             let id = PushId::random(host);
-            self.record(host, &Record::not_captured(id.as_str(), op.name(), miss, host.now()));
+            let FormKey { app_id, entry_id } = form;
+            let record = Record::not_captured(id.as_str(), op.name(), miss, host.now());
+            self.record(host, &Record { app_id, entry_id, ..record });
         }
     }
 

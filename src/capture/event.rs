@@ -179,6 +179,16 @@ impl<'c> Documents<'c> {
         }
     }
 
+    /// The form as far as the call tells it: an id that cannot be read is empty.
+    pub fn told_form(&self) -> FormKey {
+        let sources = &self.call.operation.sources;
+        let [app_id, entry_id] = [&sources.app_id, &sources.entry_id].map(|lookup| {
+            let found = lookup.find(self).ok().flatten();
+            found.and_then(|found| found.as_text()).unwrap_or_default().into()
+        });
+        FormKey { app_id, entry_id }
+    }
+
     /// What the call says of which form it is about: app and form.
     fn form(&self) -> Result<[Option<Found<'_>>; 2], Miss> {
         let sources = &self.call.operation.sources;

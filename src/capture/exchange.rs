@@ -1,6 +1,7 @@
 //! One watched API call while it passes.
 
 use super::{Body, Budget, Captured, Change, Matched, Miss};
+use crate::form::FormKey;
 use crate::host::UnixMillis;
 use std::rc::Rc;
 use std::time::Duration;
@@ -99,6 +100,16 @@ impl Exchange {
         self.captured.operation.change
     }
 
+    /// Whether a response has begun.
+    pub fn is_answered(&self) -> bool {
+        self.progress != Progress::Waiting
+    }
+
+    /// The form as far as the call tells it until now: an id that is not told is empty.
+    pub fn form(&self) -> FormKey {
+        self.captured.documents().told_form()
+    }
+
     /// The request's body.
     pub fn request(&mut self) -> &mut Body {
         &mut self.captured.request
@@ -153,7 +164,6 @@ pub fn is_encoded(coding: &[u8]) -> bool {
 mod tests {
     use super::super::{Batch, Event, Lookup, Op, Operations, Outcome, jodoo_operations};
     use super::*;
-    use crate::form::FormKey;
     use proptest::prelude::*;
 
     const LIMIT: usize = 1024;

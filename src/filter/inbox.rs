@@ -1,6 +1,7 @@
 //! Between the streams of a worker and its root.
 
 use crate::capture::{Captured, Change, Miss};
+use crate::form::FormKey;
 use crate::store::PushId;
 use std::cell::{Cell, RefCell};
 
@@ -15,7 +16,7 @@ pub(super) enum Finished {
         holds: Option<u32>,
     },
     /// One that was not.
-    Missed(Miss, Change),
+    Missed(Miss, Change, FormKey),
     /// A body that could not be translated.
     Untranslated(Miss),
 }

@@ -122,7 +122,9 @@ impl Running {
                         self.shared.holds.hold(stream, ticket, Envoy.uptime());
                     }
                 }
-                Finished::Missed(miss, change) => self.pipeline.missed(&Envoy, miss, change),
+                Finished::Missed(miss, change, form) => {
+                    self.pipeline.missed(&Envoy, miss, change, form);
+                }
                 Finished::Untranslated(miss) => self.pipeline.untranslated(&Envoy, miss),
             }
         }

@@ -35,22 +35,29 @@ impl Watch {
         let Some(exchange) = self.exchange.take() else {
             return Action::Continue;
         };
-        let change = exchange.change();
-        match exchange.finish(Envoy.now()) {
-            Ok(call) => {
-                let id = PushId::random(&Envoy);
-                show_in_access_log(call.operation.change, &id);
-                let holds = self.shared.holds.ack_timeout().map(|_| self.id);
-                self.shared.hand_over(Finished::Captured { call, id, holds });
-                if holds.is_some() {
-                    self.shared.holds.begin(self.id);
-                    return Action::Pause;
-                }
+        if !exchange.is_answered() {
+            self.cut_off(exchange);
+            return Action::Continue;
+        }
+        if let Ok(call) = exchange.finish(Envoy.now()) {
+            let id = PushId::random(&Envoy);
+            show_in_access_log(call.operation.change, &id);
+            let holds = self.shared.holds.ack_timeout().map(|_| self.id);
+            self.shared.hand_over(Finished::Captured { call, id, holds });
+            if holds.is_some() {
+                self.shared.holds.begin(self.id);
+                return Action::Pause;
             }
-            Err(Some(miss)) => self.shared.hand_over(Finished::Missed(miss, change)),
-            Err(None) => {}
         }
         Action::Continue
+    }
+
+    /// The call ended before its response did.
+    fn cut_off(&self, exchange: Exchange) {
+        let (change, form) = (exchange.change(), exchange.form());
+        if let Some(miss) = exchange.abort() {
+            self.shared.hand_over(Finished::Missed(miss, change, form));
+        }
     }
 }
 
@@ -173,12 +180,8 @@ impl Watch {
         self.shared.holds.forget(self.id);
         self.shared.standing.forget(self.id);
         // If none of the ends of a response was seen, it was cut off.
-        let Some(exchange) = self.exchange.take() else {
-            return;
-        };
-        let change = exchange.change();
-        if let Some(miss) = exchange.abort() {
-            self.shared.hand_over(Finished::Missed(miss, change));
+        if let Some(exchange) = self.exchange.take() {
+            self.cut_off(exchange);
         }
     }
 }

@@ -29,6 +29,7 @@ mod commands;
 mod fleet;
 mod host;
 mod learning;
+mod misses;
 mod poller;
 mod redis;
 mod workers;
