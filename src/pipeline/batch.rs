@@ -132,8 +132,8 @@ impl Pipeline {
     ) {
         self.metrics.miss(host, miss);
         let id = PushId::random(host);
-        let Batch { op, form: FormKey { app_id, entry_id }, .. } = batch.clone();
-        let record = Record::not_captured(id.as_str(), op.name(), miss, host.now());
+        let FormKey { app_id, entry_id } = batch.form.clone();
+        let record = Record::not_captured(id.as_str(), batch.op.name(), miss, host.now());
         self.record(host, &Record { app_id, entry_id, record_id: record_id.into(), ..record });
     }
 }

@@ -47,7 +47,10 @@ impl Step {
 impl Job {
     /// A job that asks for what this record is now.
     pub fn for_record(batch: &Batch, id: Box<str>) -> Self {
-        let batch = Batch { ids: vec![id], changed: None, ..batch.clone() };
+        // Not a clone of it: that would be all ids again for each of them.
+        let Batch { op, form, actor, time, .. } = batch;
+        let (form, actor) = (form.clone(), actor.clone());
+        let batch = Batch { op: *op, form, ids: vec![id], changed: None, actor, time: *time };
         Job { batch, present: Vec::new(), absent: Vec::new() }
     }
 
