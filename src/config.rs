@@ -98,10 +98,10 @@ impl Plugin {
     pub fn parse(text: &[u8], env: Env<'_>) -> Result<Self, Vec<Fault>> {
         let json = as_json(text)?;
         let document = Document::parse(&json).map_err(|error| whole(error.to_string()))?;
-        let is_admin = document.root().get("role").and_then(|role| role.string());
+        let role = document.root().get("role").and_then(|role| role.string());
         let faults = Faults::default();
         let field = Field::root(document.root(), &faults);
-        let plugin = match is_admin.is_some_and(|role| role.is("admin")) {
+        let plugin = match role.is_some_and(|role| role.is("admin")) {
             true => admin::admin(&field, env).map(Plugin::Admin),
             false => root(&field, env).map(Plugin::Watch),
         };

@@ -4,14 +4,14 @@
 //! keep lone surrogates, and duplicate keys stay visible: all of which a tree of decoded values
 //! loses. Strict RFC 8259, bounded in depth. It knows nothing of forms, webhooks or Envoy.
 
-mod build;
+mod builder;
 mod decimal;
 mod pointer;
 mod scan;
 mod text;
 mod write;
 
-pub use build::Builder;
+pub use builder::Builder;
 pub use decimal::Decimal;
 pub use pointer::{Pointer, PointerError};
 pub use scan::{MAX_DEPTH, ParseError};

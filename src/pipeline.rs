@@ -1,6 +1,6 @@
 //! The whole way of the data for one owner: captured calls go in, callouts come out.
 //!
-//! It joins the parts and decides nothing itself, and it can be run without Envoy.
+//! It joins the parts, and hands to each what another found out. It can be run without Envoy.
 
 mod batch;
 

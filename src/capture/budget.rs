@@ -51,9 +51,7 @@ impl Reservation {
             None => false,
         }
     }
-}
 
-impl Reservation {
     /// Gives all of it back.
     pub fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);

@@ -80,11 +80,6 @@ impl Source {
 pub struct Lookup(pub Vec<Source>);
 
 impl Lookup {
-    /// Whether there is no place to look at.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What the first place that has something holds.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ fn one_field(field: &Field<'_>, source: Source) -> Option<FormField> {
 }
 
 fn unknown_type() -> String {
-    let names = FieldType::ALL.into_iter().chain(FieldType::WITHOUT_DATA);
+    let names = FieldType::WITH_DATA.into_iter().chain(FieldType::WITHOUT_DATA);
     let names: Vec<_> = names.collect();
     format!("must be one of {}", names.join(", "))
 }

@@ -5,8 +5,8 @@
 pub struct FieldType(&'static str);
 
 impl FieldType {
-    /// Every type of the platform.
-    pub const ALL: [&'static str; 24] = [
+    /// Types whose fields hold data.
+    pub const WITH_DATA: [&'static str; 24] = [
         "text",
         "textarea",
         "sn",
@@ -38,7 +38,7 @@ impl FieldType {
 
     /// The type with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        let mut names = Self::ALL.into_iter().chain(Self::WITHOUT_DATA);
+        let mut names = Self::WITH_DATA.into_iter().chain(Self::WITHOUT_DATA);
         names.find(|known| *known == name).map(FieldType)
     }
 

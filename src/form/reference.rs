@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn every_type_has_its_line_and_an_example_of_its_json_type() {
         let key = FormKey { app_id: "a".into(), entry_id: "e".into() };
-        let fields = FieldType::ALL.map(|name| field(name, Some(name), Vec::new()));
+        let fields = FieldType::WITH_DATA.map(|name| field(name, Some(name), Vec::new()));
         let form = form(fields.into());
         let record: Value = serde_json::from_slice(&example_record(&key, &form)).unwrap();
         for row in comparison(&form).iter().filter(|row| row.field_type != "system") {

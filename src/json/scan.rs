@@ -22,8 +22,6 @@ impl fmt::Display for ParseError {
     }
 }
 
-impl std::error::Error for ParseError {}
-
 pub(super) fn nodes(text: &str) -> Result<Vec<Node>, ParseError> {
     if u32::try_from(text.len()).is_err() {
         return Err(ParseError { offset: 0, expected: "a text smaller than 4 GiB" });

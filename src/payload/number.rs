@@ -8,8 +8,8 @@ const EXACT_DIGITS: usize = 15;
 /// JavaScript writes no double with more digits that are not zeros at its end.
 const MAX_DIGITS: usize = 17;
 
-/// Writes a JSON number the way JavaScript would. A number that a double would change keeps the
-/// digits it came with: nothing may be lost on the way through.
+/// Writes a JSON number the way JavaScript would. A number that it would write with other digits keeps
+/// those it came with: nothing may be lost on the way through.
 pub(super) fn write(out: &mut Vec<u8>, raw: &str) {
     if is_canonical(raw.as_bytes()) {
         out.extend_from_slice(raw.as_bytes());

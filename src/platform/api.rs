@@ -6,7 +6,7 @@ use crate::json::{Document, Kind, Value};
 use std::fmt;
 use std::time::Duration;
 
-/// How long a call may take. The platform's own client waits for five seconds.
+/// How long a call may take: twice what the platform's own client gives it, as nobody waits for it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How calls get to the platform.
