@@ -295,7 +295,7 @@ pub(super) mod testing {
     /// A call with these bodies and a header `x-time`.
     pub(crate) fn captured(sources: Sources, request: &str, response: &str) -> Captured {
         let body = |text: &str| {
-            let mut body = Body::new(1 << 10, Budget::new(1 << 20).reservation());
+            let mut body = Body::new(1 << 14, Budget::new(1 << 20).reservation());
             assert!(body.make_room(text.len()));
             body.append(text.into());
             body
@@ -335,7 +335,7 @@ fn time(found: Found<'_>) -> Option<UnixMillis> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Lookup, Source, Sources};
+    use super::super::{Condition, Lookup, Source, Sources};
     use super::*;
 
     #[test]
@@ -361,6 +361,28 @@ mod tests {
             let documents = call.documents();
             let Outcome::Event(event) = documents.outcome() else { panic!("{place}") };
             assert_eq!(event.time, UnixMillis(time), "{place}");
+        }
+    }
+
+    #[test]
+    fn of_more_records_than_a_batch_may_have_none_is_left_out_silently() {
+        let lookup = |place: &str| Lookup(vec![Source::parse(place).unwrap()]);
+        let [app_id, entry_id, record_id] = ["literal:a", "literal:e", "request:/ids"].map(lookup);
+        for (count, expected) in [(MAX_BATCH, Ok(2)), (MAX_BATCH + 1, Err(Miss::Incomplete))] {
+            let request = format!(r#"{{"ids":[{}"y"]}}"#, r#""x","#.repeat(count - 1));
+            let (app_id, entry_id) = (app_id.clone(), entry_id.clone());
+            let record_id = record_id.clone();
+            let sources = Sources { app_id, entry_id, record_id, ..Sources::default() };
+            let mut call = testing::captured(sources.clone(), &request, r#"{"success_count":2}"#);
+            let (change, success) = (Change::Batch(Op::Remove), Condition::default());
+            call.operation = Rc::new(Operation { change, sources, success });
+            let documents = call.documents();
+            let told = match documents.outcome() {
+                Outcome::Batch(batch) => Ok(batch.ids.len()),
+                Outcome::Missed(miss) => Err(miss),
+                _ => panic!("it is a batch"),
+            };
+            assert_eq!(told, expected, "{count}");
         }
     }
 }
