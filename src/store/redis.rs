@@ -30,7 +30,7 @@ pub(super) use settle::{learn_additions, report};
 pub use wire::{Ack, Protocol, RedisSettings};
 
 use self::batch::Batch;
-use super::{Loaded, Memory, Place};
+use super::{Adopted, Loaded, Memory, Place, State};
 use crate::host::{CalloutId, Host, Reply, random_name};
 use hashbrown::HashSet;
 use std::collections::VecDeque;
@@ -60,6 +60,14 @@ const SURPLUSES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The failures of a webhook ended, behind all that had this ticket or a lower one.
+#[derive(Debug)]
+struct Reset {
+    webhook: Box<str>,
+    after: u64,
+    has_failed_since: bool,
+}
+
 /// What one owner has to tell Redis.
 #[derive(Debug)]
 pub(super) struct Redis {
@@ -73,6 +81,9 @@ pub(super) struct Redis {
     is_marked: HashSet<Place>,
     /// The last ticket.
     ticket: u64,
+    /// From this ticket on nothing counts as stored until all up to that one is told: a place that was to
+    /// be told again, or later, stands for a lower ticket than its own.
+    held_back: Option<(u64, u64)>,
     /// Places that Redis knows.
     known: HashSet<Place>,
     /// Places taken over from another worker, which Redis may know.
@@ -81,8 +92,8 @@ pub(super) struct Redis {
     orders: VecDeque<Order>,
     /// What the platform said of forms.
     learnings: VecDeque<Learning>,
-    /// Webhooks whose failures ended with a push that Redis need not know.
-    resets: Vec<Box<str>>,
+    /// Webhooks whose failures ended, in the order of tickets.
+    resets: VecDeque<Reset>,
     /// What is under way, or to be sent again.
     batch: Option<Batch>,
     sent: Option<CalloutId>,
@@ -120,11 +131,12 @@ impl Redis {
             marked: VecDeque::new(),
             is_marked: HashSet::new(),
             ticket: 0,
+            held_back: None,
             known: HashSet::new(),
             adopted: HashSet::new(),
             orders: VecDeque::new(),
             learnings: VecDeque::new(),
-            resets: Vec::new(),
+            resets: VecDeque::new(),
             batch: None,
             sent: None,
             failures: 0,
@@ -152,9 +164,35 @@ impl Redis {
     }
 
     /// A place of another worker of this gateway is ours now.
-    pub(super) fn adopt(&mut self, place: Place) {
-        self.adopted.insert(place);
-        self.mark(place);
+    pub(super) fn adopt(&mut self, Adopted { place, entry }: &Adopted) {
+        self.adopted.insert(*place);
+        match entry.state {
+            State::Counting(..) => self.mark_failed(*place, &entry.push.webhook),
+            _ => self.mark(*place),
+        }
+    }
+
+    /// A push of this webhook failed, which is to be told behind what ended the failures before it. Where
+    /// there is no such thing the place keeps its ticket.
+    pub(super) fn mark_failed(&mut self, place: Place, webhook: &str) {
+        let mut has_ended = false;
+        for reset in self.resets.iter_mut().filter(|reset| *reset.webhook == *webhook) {
+            (reset.has_failed_since, has_ended) = (true, true);
+        }
+        if has_ended && let Some(at) = self.marked.iter().position(|(known, _)| *known == place) {
+            let first = self.marked.remove(at).map_or(self.ticket, |(_, ticket)| ticket);
+            self.is_marked.remove(&place);
+            self.mark(place);
+            self.hold_back(first);
+        } else {
+            self.mark(place);
+        }
+    }
+
+    /// Nothing from this ticket on is stored until all is told that is marked now.
+    fn hold_back(&mut self, first: u64) {
+        let first = self.held_back.map_or(first, |(held, _)| held.min(first));
+        self.held_back = Some((first, self.ticket));
     }
 
     /// A place is empty.
@@ -181,10 +219,12 @@ impl Redis {
         now < self.asks_until
     }
 
-    /// A push in a row was delivered that Redis need not know.
+    /// A push in a row was delivered. That is nothing new if none failed since it was last.
     pub(super) fn reset(&mut self, webhook: &str) {
-        if !self.resets.iter().any(|known| **known == *webhook) {
-            self.resets.push(webhook.into());
+        let last = self.resets.iter().rfind(|reset| *reset.webhook == *webhook);
+        if last.is_none_or(|reset| reset.has_failed_since) {
+            let (webhook, after) = (webhook.into(), self.ticket);
+            self.resets.push_back(Reset { webhook, after, has_failed_since: false });
         }
     }
 
@@ -204,7 +244,9 @@ impl Redis {
     /// What was marked last, and up to where all is stored.
     pub(super) fn tickets(&self) -> (u64, u64) {
         let of_batch = self.batch.as_ref().and_then(|batch| batch.first_ticket);
-        let first = of_batch.or(self.marked.front().map(|(_, ticket)| *ticket));
+        let marked = self.marked.front().map(|(_, ticket)| *ticket);
+        let held_back = self.held_back.map(|(first, _)| first);
+        let first = of_batch.into_iter().chain(marked).chain(held_back).min();
         (self.ticket, first.map_or(self.ticket, |first| first.saturating_sub(1)))
     }
 

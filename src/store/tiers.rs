@@ -92,7 +92,7 @@ impl Tiers {
         for event in &mut events {
             match event {
                 Event::Adopted(adopted) => {
-                    adopted.iter().for_each(|one| far.adopt(one.place));
+                    adopted.iter().for_each(|one| far.adopt(one));
                     let is_waiting = |one: &Adopted| matches!(one.entry.state, State::Waiting(_));
                     adopted.retain(is_waiting);
                 }
@@ -106,9 +106,14 @@ impl Tiers {
     /// What has become of a push, for Redis to know.
     fn become_state(&mut self, host: &impl Host, loaded: Loaded, state: State) -> Result<(), Lost> {
         let place = loaded.place;
+        let fails = matches!(state, State::Counting(..));
+        let failed = fails.then(|| loaded.entry.push.webhook.clone());
         self.near.become_state(host, loaded, state)?;
         if let Some(far) = &mut self.far {
-            far.mark(place);
+            match failed {
+                Some(webhook) => far.mark_failed(place, &webhook),
+                None => far.mark(place),
+            }
         }
         Ok(())
     }
@@ -118,13 +123,14 @@ impl Tiers {
         let Some(far) = &mut self.far else {
             return self.near.finish(host, loaded);
         };
+        // Its place may be told before what failed until now, or not at all.
+        if resets {
+            far.reset(&loaded.entry.push.webhook);
+        }
         if far.may_know(loaded.place) {
             return self.become_state(host, loaded, State::Ended { resets });
         }
         // Redis never heard of it, and need not.
-        if resets {
-            far.reset(&loaded.entry.push.webhook);
-        }
         self.near.finish(host, loaded)
     }
 }

@@ -7,6 +7,7 @@ mod commands;
 mod data;
 mod script;
 mod tests;
+mod worker;
 
 use data::{Data, Kept};
 use percent_encoding::percent_decode_str;

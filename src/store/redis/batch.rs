@@ -4,7 +4,7 @@ use super::super::entry::{Entry, State};
 use super::super::question::mark_text;
 use super::super::{Learned, Loaded, Memory, NoticeKind, Place, Store as _};
 use super::exchange::{self, Exchange, Sought};
-use super::{ASKING, POLL_PAUSE, Redis};
+use super::{ASKING, POLL_PAUSE, Redis, Reset};
 use crate::duration::millis;
 use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES, Schema};
 use crate::history::{Outcome, Record};
@@ -42,9 +42,10 @@ impl Batch {
 /// What an operation was for.
 #[derive(Debug)]
 pub(super) enum Part {
-    /// A place as it was in this version.
-    Place(Place, Version, Step),
+    /// A place as it was in this version, marked with this ticket.
+    Place(Place, Version, Step, u64),
     Order(Order),
+    Reset(Reset),
     /// What was learned, from what was known to what is known.
     Learn(Learning, Schema, Schema),
     /// All records before this number.
@@ -83,8 +84,6 @@ impl Learning {
 /// What is told beside places.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Order {
-    /// A push in a row was delivered.
-    Reset(Box<str>),
     /// A target is gone for good.
     Disable { webhook: Box<str>, push: Box<str>, cause: Box<str> },
     /// People have to be told.
@@ -110,6 +109,9 @@ impl Redis {
         near: &mut Memory,
         now: Duration,
     ) -> Option<Batch> {
+        if self.session.is_empty() {
+            self.begin(host);
+        }
         let mut json = Builder::new();
         json.open(b'[');
         let mut parts = Vec::new();
@@ -129,13 +131,20 @@ impl Redis {
             parts.extend(write_learning(&mut json, learning, learned, now));
         }
         let mut first_ticket = None;
-        while parts.len() < OPS_AT_ONCE
-            && let Some((place, ticket)) = self.marked.front().copied()
-        {
+        while parts.len() < OPS_AT_ONCE {
+            let next = self.marked.front().copied();
+            // Between what failed before and after, lest a webhook be disabled for failures that ended.
+            let is_next = |reset: &mut Reset| next.is_none_or(|(_, ticket)| ticket > reset.after);
+            if let Some(reset) = self.resets.pop_front_if(is_next) {
+                op(&mut json, "done").text("").text(&reset.webhook).number(1).close(b']');
+                parts.push(Part::Reset(reset));
+                continue;
+            }
+            let Some((place, ticket)) = next else { break };
             if let Some(loaded) = near.read(host, place) {
                 let is_known = self.known.contains(&place);
                 let before = json.position();
-                if let Some(part) = write_place(&mut json, loaded, is_known) {
+                if let Some(part) = write_place(&mut json, loaded, is_known, ticket) {
                     if json.position() > BYTES_AT_ONCE && !parts.is_empty() {
                         json.go_back(before);
                         break;
@@ -147,14 +156,10 @@ impl Redis {
             self.marked.pop_front();
             self.is_marked.remove(&place);
         }
-        // Behind what failed before. What failed after and is told together with it is not counted
-        // then, which is the lesser evil: no webhook is disabled for failures that ended.
-        if self.marked.is_empty() {
-            for webhook in std::mem::take(&mut self.resets) {
-                let order = Order::Reset(webhook);
-                write_order(&mut json, &order);
-                parts.push(Part::Order(order));
-            }
+        if let Some((first, last)) = self.held_back {
+            first_ticket = Some(first_ticket.map_or(first, |ticket| ticket.min(first)));
+            let is_meant = |(_, ticket): &(Place, u64)| *ticket <= last;
+            self.held_back = self.held_back.filter(|_| self.marked.front().is_some_and(is_meant));
         }
         self.has_more = false;
         let polls = now >= self.next_poll;
@@ -185,9 +190,6 @@ impl Redis {
         json.close(b']');
         if parts.is_empty() {
             return None;
-        }
-        if self.session.is_empty() {
-            self.begin(host);
         }
         self.number = self.number.saturating_add(1);
         let echo = format!("{}-{}", self.session, self.number);
@@ -244,7 +246,6 @@ impl Redis {
 
 fn write_order(json: &mut Builder, order: &Order) {
     match order {
-        Order::Reset(webhook) => op(json, "done").text("").text(webhook).number(1),
         Order::Disable { webhook, cause, .. } => op(json, "disable").text(webhook).text(cause),
         Order::Notice { webhook, kind, .. } => {
             op(json, "notice").text(webhook).number(*kind as u64)
@@ -276,7 +277,7 @@ fn write_learning(
 }
 
 /// What a place holds; `None` if there is nothing to tell.
-fn write_place(json: &mut Builder, loaded: Loaded, is_known: bool) -> Option<Part> {
+fn write_place(json: &mut Builder, loaded: Loaded, is_known: bool, ticket: u64) -> Option<Part> {
     let Loaded { place, entry: Entry { push, state }, version } = loaded;
     let id: Box<str> = push.id.as_str().into();
     let webhook = push.webhook.clone();
@@ -305,7 +306,7 @@ fn write_place(json: &mut Builder, loaded: Loaded, is_known: bool) -> Option<Par
         }
     };
     json.close(b']');
-    Some(Part::Place(place, version, step))
+    Some(Part::Place(place, version, step, ticket))
 }
 
 fn as_text(entry: &Entry) -> String {

@@ -43,13 +43,17 @@ impl Redis {
         let mut unsent_record = None;
         let mut learned = Vec::new();
         let mut results = results.items();
+        let (mut kept, mut errors) = (Vec::new(), Vec::new());
         for part in batch.parts {
-            let Some(result) = results.next() else { break };
+            let Some(result) = results.next() else {
+                kept.push(part);
+                continue;
+            };
             let error = text(result);
             if error.starts_with("error") {
-                cannot_do(near, &error);
-                self.keep(part);
-                self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
+                near.count_error();
+                errors.push(error);
+                kept.push(part);
                 continue;
             }
             match part {
@@ -59,6 +63,13 @@ impl Redis {
                 }
                 part => self.settle_part(host, near, part, result),
             }
+        }
+        if let Some(error) = errors.first() {
+            log::error!("the store cannot do {} steps, which come again: {error}", errors.len());
+        }
+        if !kept.is_empty() {
+            self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
+            self.keep(kept, batch.first_ticket);
         }
         near.set_learned(host, &learned, true);
         if let Some(next) = unsent_record {
@@ -74,7 +85,7 @@ impl Redis {
 
     /// The batch was not done, and never will be.
     fn refused(&mut self, host: &impl Host, near: &mut Memory, batch: Batch, error: &str) {
-        batch.parts.into_iter().for_each(|part| self.keep(part));
+        self.keep(batch.parts, batch.first_ticket);
         if error == "reaped" {
             near.rename_gateway(host, &self.gateway);
             return;
@@ -83,24 +94,39 @@ impl Redis {
         self.tell_all(host, near);
     }
 
-    /// Has a part told again.
-    fn keep(&mut self, part: Part) {
-        match part {
-            Part::Place(place, ..) => self.mark(place),
-            Part::Order(order) => self.orders.push_back(order),
-            Part::Learn(learning, ..) => self.learnings.push_back(learning),
-            Part::Held => self.audits = true,
-            Part::Records(_) | Part::Poll(_) | Part::Claim => {}
+    /// Has parts of a batch told again, before what came later. Nothing that their places stand for is
+    /// stored yet.
+    fn keep(&mut self, parts: Vec<Part>, first_ticket: Option<u64>) {
+        let mut holds_back = None;
+        for part in parts.into_iter().rev() {
+            match part {
+                Part::Place(place, _, _, ticket) => {
+                    holds_back = first_ticket;
+                    // One that was marked again meanwhile has its own turn.
+                    if self.is_marked.insert(place) {
+                        self.marked.push_front((place, ticket));
+                    }
+                }
+                Part::Reset(reset) => self.resets.push_front(reset),
+                Part::Order(order) => self.orders.push_front(order),
+                Part::Learn(learning, ..) => self.learnings.push_back(learning),
+                Part::Held => self.audits = true,
+                Part::Records(_) | Part::Poll(_) | Part::Claim => {}
+            }
+        }
+        if let Some(first) = holds_back {
+            self.hold_back(first);
         }
     }
 
     fn settle_part(&mut self, host: &impl Host, near: &mut Memory, part: Part, result: Value<'_>) {
         match part {
-            Part::Place(place, version, step) => {
+            Part::Place(place, version, step, _) => {
                 self.settle_place(host, near, place, version, step, result);
             }
             Part::Order(Order::Reclaim(_)) => self.settle_claim(host, near, result),
             Part::Order(order) => settle_order(host, near, order, result),
+            Part::Reset(reset) => learn(host, near, &reset.webhook, ["", ""], result),
             Part::Poll(at) => self.settle_poll(host, near, at, result),
             Part::Claim => {
                 // What another worker sent while it spoke may have come late.
@@ -173,7 +199,8 @@ impl Redis {
         result: Value<'_>,
     ) {
         if let Some(error) = result.get("error") {
-            cannot_do(near, &text(error));
+            near.count_error();
+            log::error!("the store cannot say all that is new: {}", text(error));
         }
         let version = result.get("version").map_or(0, number);
         let gone_back = version < self.version;
@@ -283,14 +310,8 @@ impl Redis {
     }
 }
 
-fn cannot_do(near: &mut Memory, error: &str) {
-    near.count_error();
-    log::error!("the store cannot do a step: {error}");
-}
-
 fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value<'_>) {
     match order {
-        Order::Reset(webhook) => learn(host, near, &webhook, ["", ""], result),
         Order::Disable { webhook, push, cause } => {
             learn(host, near, &webhook, [&push, &cause], result);
         }
