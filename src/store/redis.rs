@@ -56,6 +56,9 @@ const GAP: Duration = Duration::from_secs(4);
 /// lost in a crash that they came to their end.
 const SURPLUSES: u32 = 5;
 
+/// Who had nothing to tell for so long begins anew: Redis forgets a session after a day.
+const LONGEST_SILENCE: Duration = Duration::from_secs(12 * 60 * 60);
+
 /// How long to wait after a failure: this, doubled each time, up to that.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use super::super::entry::{Entry, State};
 use super::super::question::mark_text;
 use super::super::{Learned, Loaded, Memory, NoticeKind, Place, Store as _};
 use super::exchange::{self, Exchange, Sought};
-use super::{ASKING, POLL_PAUSE, Redis, Reset};
+use super::{ASKING, LONGEST_SILENCE, POLL_PAUSE, Redis, Reset};
 use crate::duration::millis;
 use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES, Schema};
 use crate::history::{Outcome, Record};
@@ -109,8 +109,10 @@ impl Redis {
         near: &mut Memory,
         now: Duration,
     ) -> Option<Batch> {
-        if self.session.is_empty() {
+        let is_old = |(_, last)| now.saturating_sub(last) > LONGEST_SILENCE;
+        if self.session.is_empty() || self.contact.is_some_and(is_old) {
             self.begin(host);
+            self.contact = None;
         }
         let mut json = Builder::new();
         json.open(b'[');

@@ -187,6 +187,16 @@ fn what_a_batch_did_not_store_counts_as_stored_no_earlier_than_it_is() {
     }
 }
 
+#[test]
+fn a_worker_that_had_nothing_to_tell_for_a_day_is_not_forgotten() {
+    let mut worker = worker();
+    worker.host.process.advance(25 * 3_600_000);
+    worker.accept("one");
+    let answers = worker.tell();
+    assert!(!answers.iter().any(|answer| answer.contains("forgotten")), "{answers:?}");
+    assert_eq!(worker.store.tickets(), (1, 1));
+}
+
 /// These fail, then those arrive, then others fail.
 fn fail_twice(worker: &mut Worker, [first, between, second]: [Vec<Place>; 3]) {
     first.into_iter().for_each(|place| worker.fails(place));
