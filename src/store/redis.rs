@@ -204,8 +204,17 @@ impl Redis {
         self.adopted.remove(&place);
     }
 
+    /// Something is to be told beside places. What happens as often as it likes while Redis is away is
+    /// told once.
     pub(super) fn order(&mut self, order: Order) {
-        self.orders.push_back(order);
+        if !self.is_ordered(&order) {
+            self.orders.push_back(order);
+        }
+    }
+
+    /// Whether an order is one with another from now on.
+    fn is_ordered(&mut self, order: &Order) -> bool {
+        self.orders.iter_mut().any(|known| known.takes_in(order))
     }
 
     /// The platform said this of a form.

@@ -210,7 +210,7 @@ impl Store for Tiers {
             return self.near.notice(host, id, kind, push, cause);
         };
         let (webhook, push, cause) = (id.into(), push.as_str().into(), cause.into());
-        far.order(Order::Notice { webhook, kind, push, cause });
+        far.order(Order::Notice { webhook, kind, push, cause, count: 1 });
     }
 
     fn flush_notices(&mut self, host: &impl Host, id: &str) -> bool {

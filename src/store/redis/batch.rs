@@ -86,14 +86,34 @@ impl Learning {
 pub(in super::super) enum Order {
     /// A target is gone for good.
     Disable { webhook: Box<str>, push: Box<str>, cause: Box<str> },
-    /// People have to be told.
-    Notice { webhook: Box<str>, kind: NoticeKind, push: Box<str>, cause: Box<str> },
+    /// People have to be told that it happened so often.
+    Notice { webhook: Box<str>, kind: NoticeKind, push: Box<str>, cause: Box<str>, count: u64 },
     /// Pushes that this gateway has claimed and does not know.
     Reclaim(Vec<Box<str>>),
     /// A claimed push for which there is no room.
     Unclaim(Box<str>),
     /// A claimed push that cannot be read.
     Discard(Box<str>),
+}
+
+impl Order {
+    /// Takes another into this one, if they are of the same.
+    pub(super) fn takes_in(&mut self, other: &Order) -> bool {
+        match (self, other) {
+            (
+                Order::Notice { webhook, kind, count, .. },
+                Order::Notice { webhook: of, kind: as_kind, count: more, .. },
+            ) => {
+                let is_same = webhook == of && kind == as_kind;
+                if is_same {
+                    *count = count.saturating_add(*more);
+                }
+                is_same
+            }
+            (Order::Disable { webhook, .. }, Order::Disable { webhook: of, .. }) => webhook == of,
+            _ => false,
+        }
+    }
 }
 
 /// Begins an operation.
@@ -249,8 +269,8 @@ impl Redis {
 fn write_order(json: &mut Builder, order: &Order) {
     match order {
         Order::Disable { webhook, cause, .. } => op(json, "disable").text(webhook).text(cause),
-        Order::Notice { webhook, kind, .. } => {
-            op(json, "notice").text(webhook).number(*kind as u64)
+        Order::Notice { webhook, kind, count, .. } => {
+            op(json, "notice").text(webhook).number(*kind as u64).number(*count)
         }
         Order::Reclaim(ids) => op(json, "reclaim").texts(ids),
         Order::Unclaim(id) => op(json, "unclaim").text(id),

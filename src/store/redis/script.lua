@@ -216,9 +216,9 @@ function ops.restart(hook)
   return state
 end
 
--- Something happened to a webhook: the count of a notice that may go out now, or 0.
-function ops.notice(hook, kind)
-  return notice(hook, kind, 1) or 0
+-- Something happened so often to a webhook: the count of a notice that may go out now, or 0.
+function ops.notice(hook, kind, count)
+  return notice(hook, kind, count) or 0
 end
 
 -- The names that a record is found by: its op, app, form and record.

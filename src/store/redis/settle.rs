@@ -108,7 +108,11 @@ impl Redis {
                     }
                 }
                 Part::Reset(reset) => self.resets.push_front(reset),
-                Part::Order(order) => self.orders.push_front(order),
+                Part::Order(order) => {
+                    if !self.is_ordered(&order) {
+                        self.orders.push_front(order);
+                    }
+                }
                 Part::Learn(learning, ..) => self.learnings.push_back(learning),
                 Part::Held => self.audits = true,
                 Part::Records(_) | Part::Poll(_) | Part::Claim => {}
@@ -315,7 +319,7 @@ fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value
         Order::Disable { webhook, push, cause } => {
             learn(host, near, &webhook, [&push, &cause], result);
         }
-        Order::Notice { webhook, kind, push, cause } => {
+        Order::Notice { webhook, kind, push, cause, .. } => {
             let count = u32::try_from(number(result)).unwrap_or(u32::MAX);
             if count > 0 {
                 near.changed(&webhook, &push, &cause, vec![Change::Notice(kind, count)]);

@@ -5,8 +5,8 @@ use crate::host::{Process, Sent, SimHost};
 use formhook::form::FormKey;
 use formhook::host::{Answer, Host as _, Reply, UnixMillis};
 use formhook::store::{
-    Ack, Bounds, Counting, Entry, Failure, Place, Progress, Protocol, Push, PushId, RedisSettings,
-    State, Store as _, Tiers,
+    Ack, Bounds, Change, Counting, Entry, Event, Failure, NoticeKind, Place, Progress, Protocol,
+    Push, PushId, RedisSettings, State, Store as _, Tiers,
 };
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -195,6 +195,34 @@ fn a_worker_that_had_nothing_to_tell_for_a_day_is_not_forgotten() {
     let answers = worker.tell();
     assert!(!answers.iter().any(|answer| answer.contains("forgotten")), "{answers:?}");
     assert_eq!(worker.store.tickets(), (1, 1));
+}
+
+#[test]
+fn what_happens_to_a_webhook_during_an_outage_is_told_as_one() {
+    let mut worker = worker();
+    let id = PushId::random(&worker.host);
+    let (kind, host) = (NoticeKind::CacheFull, &worker.host);
+    for _ in 0..1000 {
+        worker.store.notice(host, "crm", kind, &id, "no room");
+        worker.store.disable(host, "crm", &id, "HTTP 410");
+        worker.store.notice(host, "erp", kind, &id, "no room");
+    }
+    let sent = worker.send().unwrap();
+    let notices = [json!(["notice", "crm", 3, 1000]), json!(["notice", "erp", 3, 1000])];
+    assert_eq!(ops(&sent, "notice"), notices);
+    assert_eq!(ops(&sent, "disable").len(), 1);
+    // What came meanwhile goes with what was refused.
+    worker.store.notice(&worker.host, "crm", kind, &id, "no room");
+    worker.say_json(&sent, json!({"error": "forgotten"}));
+    let sent = worker.send().unwrap();
+    assert!(ops(&sent, "notice").contains(&json!(["notice", "crm", 3, 1001])));
+    worker.answer(&sent);
+    let mut told = worker.store.noticed().into_iter().filter_map(|event| match event {
+        Event::Changed(changed) => Some(changed),
+        _ => None,
+    });
+    let told = told.find(|changed| changed.changes == [Change::Notice(kind, 1001)]).unwrap();
+    assert_eq!(&*told.webhook, "crm");
 }
 
 /// These fail, then those arrive, then others fail.
