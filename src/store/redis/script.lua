@@ -60,6 +60,16 @@ end
 
 local PUSH_FAILED, WARNING, DISABLED = 0, 1, 2
 
+-- How many bytes of pushes an answer may have still. They are seven times as many once they are escaped,
+-- at worst, and a gateway reads 16 MiB. One push always fits, or it would never get anywhere.
+local room = 2097152
+
+local function fits(push)
+  local is_first = room == 2097152
+  room = room - #push
+  return is_first or room >= 0
+end
+
 ---------------------------------------------------------------------------------------------------
 -- The failed cache. A value is `<index member>\n<webhook>\n<push>`.
 
@@ -98,6 +108,7 @@ local function keep_failed(id, hook, push)
   while call('HLEN', key('failed')) > batch.max_failed do
     local oldest = call('ZRANGE', key('failed_index'), 0, 0)[1]
     local old = oldest and string.sub(oldest, 17)
+    if old and not fits(read_failed(old) or '') then break end
     local lost = old and take_failed(old)
     if not lost then
       call('ZREM', key('failed_index'), oldest or '')
@@ -371,6 +382,7 @@ function ops.claim(count, bytes, reaps)
     while count > 0 and bytes > 0 and call('HLEN', waiting) > 0 do
       local id = call('HRANDFIELD', waiting)
       local push = call('HGET', waiting, id)
+      if not fits(push) then return end
       call('HSET', key('waiting:' .. mine), id, push)
       call('HDEL', waiting, id)
       found[#found + 1] = {id, push}
@@ -389,12 +401,19 @@ function ops.held()
   return call('HKEYS', key('waiting:' .. mine))
 end
 
--- Pushes of this gateway, by id: a worker may have claimed them and crashed.
+-- Pushes of this gateway, by id: a worker may have claimed them and crashed. A 0 at the end says that
+-- they are not all.
 function ops.reclaim(ids)
   local found = {}
   for _, id in ipairs(ids) do
     local push = call('HGET', key('waiting:' .. mine), id)
-    if push then found[#found + 1] = {id, push} end
+    if push then
+      if not fits(push) then
+        found[#found + 1] = 0
+        break
+      end
+      found[#found + 1] = {id, push}
+    end
   end
   return found
 end
@@ -432,7 +451,10 @@ end
 function ops.abandon(ids, hook, limit)
   local given_up = {}
   local chosen = selected(ids, hook, limit)
-  for _, id in ipairs(chosen) do given_up[#given_up + 1] = (take_failed(id)) end
+  for _, id in ipairs(chosen) do
+    if not fits(read_failed(id) or '') then return {given_up, 1} end
+    given_up[#given_up + 1] = (take_failed(id))
+  end
   return {given_up, ids == cjson.null and #chosen == limit and 1 or 0}
 end
 
@@ -442,6 +464,7 @@ function ops.failed(hook, cursor, limit)
   local pushes = {}
   for at = 1, math.min(limit, #members) do
     local _, _, _, push = read_failed(string.sub(members[at], 17))
+    if push and not fits(push) then return {pushes, members[at - 1]} end
     pushes[#pushes + 1] = push
   end
   return {pushes, #members > limit and members[limit] or ''}

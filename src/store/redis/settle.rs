@@ -282,7 +282,11 @@ impl Redis {
         let mut adopted = Vec::new();
         for claimed in result.items() {
             let mut items = claimed.items();
-            let (Some(id), Some(push)) = (items.next(), items.next()) else { continue };
+            let (Some(id), Some(push)) = (items.next(), items.next()) else {
+                // The answer had no room for all that was asked for.
+                self.audits = true;
+                continue;
+            };
             // There may be more, and who asked for thousands again does not want to wait.
             self.next_poll = Duration::ZERO;
             let id: Box<str> = text(id).into();

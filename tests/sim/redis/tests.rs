@@ -364,3 +364,68 @@ fn one_gateway_asks_the_platform_until_it_is_silent() {
     bench.now.set(bench.now.get() + 1);
     assert!(asks("g2", 3, LEASE) && !asks("g1", 4, LEASE));
 }
+
+/// A push of which two are as much as an answer has.
+fn large_push() -> String {
+    "x".repeat(900_000)
+}
+
+/// The failed cache has three large pushes; the next batch is the fourth.
+fn bench_with_large_failures() -> Bench {
+    let bench = Bench::new();
+    for (number, id) in (1..).zip(["a", "b", "c"]) {
+        bench.now.set(bench.now.get() + 1);
+        bench.answer("g1", number, &json!([["fail", id, "crm", large_push(), 0, 100, "x"]]));
+    }
+    bench
+}
+
+#[test]
+fn a_page_of_the_failed_cache_has_no_more_than_a_gateway_reads() {
+    let bench = bench_with_large_failures();
+    let page = |number, cursor: &Value| {
+        bench.results("g1", number, &json!([["failed", "crm", cursor, 3]]))[0].take()
+    };
+    let first = page(4, &json!(""));
+    assert_eq!(first[0].as_array().unwrap().len(), 2);
+    assert!(page(5, &first[1]) == json!([[large_push()], ""]));
+}
+
+#[test]
+fn what_is_given_up_comes_in_parts_that_a_gateway_reads() {
+    let selections = [(Value::Null, json!("crm")), (json!(["a", "b", "c"]), Value::Null)];
+    for (ids, hook) in selections {
+        let bench = bench_with_large_failures();
+        let abandon = json!([["abandon", ids, hook, 1000]]);
+        let given_up = bench.results("g1", 4, &abandon)[0].take();
+        assert_eq!((given_up[0].as_array().unwrap().len(), &given_up[1]), (2, &json!(1)));
+        assert_eq!(bench.fields("{ns}:failed"), ["c"]);
+        assert!(bench.results("g1", 5, &abandon) == json!([[[large_push()], 0]]));
+    }
+}
+
+#[test]
+fn what_there_is_no_room_for_is_dropped_in_parts_that_a_gateway_reads() {
+    let bench = bench_with_large_failures();
+    let answer = bench.answer("g1", 4, &json!([fail("d", 100), fail("e", 100), fail("f", 100)]));
+    assert_eq!(answer["dropped"].as_array().unwrap().len(), 2);
+    assert_eq!(bench.fields("{ns}:failed"), ["c", "d", "e", "f"]);
+    let answer = bench.answer("g1", 5, &json!([fail("g", 100)]));
+    assert!(answer["dropped"] == json!([large_push(), "push d"]));
+}
+
+#[test]
+fn pushes_come_to_a_gateway_in_parts_that_it_reads() {
+    let bench = Bench::new();
+    for (number, id) in (1..).zip(["a", "b", "c"]) {
+        bench.answer("g1", number, &json!([["put", id, large_push()]]));
+    }
+    let reclaim = json!([["reclaim", ["a", "b"]], ["reclaim", ["c", "none"]]]);
+    let two = json!([["a", large_push()], ["b", large_push()]]);
+    // It is said that there is more.
+    assert!(bench.results("g1", 4, &reclaim) == json!([two, [0]]));
+    bench.now.set(bench.now.get() + LEASE + 1);
+    let claim = json!([["held"], ["claim", 10, 100_000_000, 1]]);
+    assert_eq!(bench.results("g2", 1, &claim)[1].as_array().unwrap().len(), 2);
+    assert_eq!(bench.results("g2", 2, &claim)[1].as_array().unwrap().len(), 1);
+}
