@@ -287,8 +287,6 @@ impl Redis {
                 self.audits = true;
                 continue;
             };
-            // There may be more, and who asked for thousands again does not want to wait.
-            self.next_poll = Duration::ZERO;
             let id: Box<str> = text(id).into();
             let Some(mut entry) = Entry::decode(text(push).as_bytes()) else {
                 log::error!("the store holds something foreign as push {id}");
@@ -307,6 +305,8 @@ impl Redis {
                 self.orders.push_back(Order::Unclaim(id));
                 continue;
             };
+            // There may be more, and who asked for thousands again does not want to wait.
+            self.next_poll = Duration::ZERO;
             self.known.insert(place);
             let push = Push { body: Vec::new(), ..entry.push };
             adopted.push(Adopted { place, entry: Entry { push, state: entry.state } });

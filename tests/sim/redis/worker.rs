@@ -305,3 +305,27 @@ fn a_webhook_without_failures_has_one_end_of_them_to_tell() {
     worker.is_delivered(place);
     assert_eq!(ops(&worker.send().unwrap(), "done").len(), 1);
 }
+
+#[test]
+fn pushes_for_which_there_is_no_room_are_not_claimed_over_and_over() {
+    let redis = Rc::new(SimRedis::new());
+    let mut first = worker_of(&Process::new(1), &redis, BOUNDS);
+    let body = "x".repeat(300_000);
+    for _ in 0..3 {
+        first.accept(&body);
+    }
+    first.tell();
+    // Another gateway is too small for one of them.
+    let bounds = Bounds { bytes: 200_000, ..BOUNDS };
+    let mut second = worker_of(&Process::new(2), &redis, bounds);
+    let mut batches = 0;
+    for _ in 0..4_000 {
+        second.host.process.advance(10);
+        while let Some(sent) = second.send() {
+            second.answer(&sent);
+            batches += 1;
+            assert!(batches < 200, "it does not wait between two claims");
+        }
+    }
+    assert!(second.store.survey(&second.host).by_webhook.is_empty());
+}
