@@ -23,6 +23,12 @@ local mine = batch.gateway
 
 local function key(name) return prefix .. name end
 
+-- A time that was kept; 0 if it is to come: it was written before the clock was set back.
+local function past(time)
+  time = tonumber(time) or 0
+  return time <= now and time or 0
+end
+
 -- A number as text: Lua's own way may write 1.7e+12.
 local function digits(number) return string.format('%.0f', number) end
 
@@ -51,7 +57,7 @@ end
 local function notice(id, kind, new)
   local field = id .. ' ' .. kind
   local sent, held = string.match(call('HGET', key('notices'), field) or '', '^(%d+) (%d+)$')
-  sent, held = tonumber(sent) or 0, (tonumber(held) or 0) + new
+  sent, held = past(sent), (tonumber(held) or 0) + new
   local is_due = held > 0 and sent + 60000 <= now
   if is_due then call('HSET', key('notices'), field, digits(now) .. ' 0')
   elseif new > 0 then call('HSET', key('notices'), field, digits(sent) .. ' ' .. held) end
@@ -280,7 +286,7 @@ function ops.learn(form, seen, text, age, is_known)
   local known = call('HGET', key('forms'), form)
   local version, at = string.match(known or '', '^(%d+) (%d+) ')
   if (tonumber(version) or 0) ~= seen then return {tonumber(version) or 0, known or ''} end
-  if is_known == 1 and now - age <= (tonumber(at) or 0) then return 0 end
+  if is_known == 1 and now - age <= past(at) then return 0 end
   if not known and call('HLEN', key('forms')) >= 500 then return 0 end
   local more = #text - #(known or '')
   if (tonumber(call('GET', key('forms_bytes'))) or 0) + more > 4194304 then return 0 end

@@ -429,3 +429,19 @@ fn pushes_come_to_a_gateway_in_parts_that_it_reads() {
     assert_eq!(bench.results("g2", 1, &claim)[1].as_array().unwrap().len(), 2);
     assert_eq!(bench.results("g2", 2, &claim)[1].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_clock_that_is_set_back_silences_nothing_and_makes_no_answer_old() {
+    let bench = Bench::new();
+    let notice = json!([["notice", "crm", 3, 2]]);
+    assert_eq!(bench.results("g1", 1, &notice), json!([2]));
+    assert_eq!(bench.results("g1", 2, &notice), json!([0]));
+    bench.answer("g1", 3, &json!([["learn", "a\ne", 0, "one", 0, 0]]));
+    bench.now.set(bench.now.get() - 86_400_000);
+    assert_eq!(bench.results("g1", 4, &notice), json!([4]));
+    assert_eq!(bench.results("g1", 5, &notice), json!([0]));
+    assert_eq!(bench.results("g1", 6, &json!([["learn", "a\ne", 1, "two", 0, 1]])), json!([[2]]));
+    bench.now.set(bench.now.get() + 60_000);
+    let held = bench.results("g1", 7, &json!([["poll", 0, "", 0, 0]]))[0]["notices"].take();
+    assert_eq!(held, json!([["crm", 3, 2]]));
+}
