@@ -18,6 +18,11 @@ pub struct Additions {
 }
 
 impl Additions {
+    /// Whether nothing was set.
+    pub(super) fn is_empty(&self) -> bool {
+        self.webhooks.is_empty() && self.forms.is_empty()
+    }
+
     /// The text of a webhook.
     pub fn webhook(&self, id: &str) -> Option<&str> {
         self.webhooks.iter().find(|(known, _)| **known == *id).map(|(_, text)| &**text)

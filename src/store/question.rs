@@ -4,7 +4,7 @@
 //! [`Question`], and asks the same again once its answer is there.
 
 use super::entry::Entry;
-use super::redis::{Exchange, Heard, Sought, learn_additions, records, report};
+use super::redis::{Exchange, Heard, Sought, has_lost_additions, learn_additions, records, report};
 use super::{Additions, Loaded, Place, RedisSettings, Selection, Store, Tiers};
 use crate::history::{Query, Record, Show};
 use crate::host::{CalloutId, Host, Reply, random_number};
@@ -69,6 +69,8 @@ impl Question {
 pub(super) struct Desk {
     ops: Vec<String>,
     set: Option<(u64, Additions)>,
+    /// Redis has no additions, so that those that are set are the first.
+    are_first: bool,
     answer: Option<(String, String)>,
 }
 
@@ -123,7 +125,10 @@ impl Tiers {
         let mut items = result.items();
         match (items.next(), items.next()) {
             (Some(mark), Some(additions)) => {
-                learn_additions(host, &mut self.near, mark, additions);
+                self.desk.are_first = has_lost_additions(host, &self.near, mark);
+                if !self.desk.are_first {
+                    learn_additions(host, &mut self.near, mark, additions);
+                }
                 Ok(true)
             }
             _ => {
@@ -374,7 +379,10 @@ impl Tiers {
         if self.far.is_none() {
             return self.near.update_additions(host, change);
         }
-        let before = self.near.additions_mark(host);
+        let before = match std::mem::take(&mut self.desk.are_first) {
+            true => 0,
+            false => self.near.additions_mark(host),
+        };
         let mut additions = self.near.additions(host);
         change(&mut additions)?;
         let mark = random_number(host);

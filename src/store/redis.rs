@@ -26,7 +26,7 @@ mod wire;
 
 pub(super) use batch::{Learning, Order};
 pub(super) use exchange::{Exchange, Heard, Sought, records};
-pub(super) use settle::{learn_additions, report};
+pub(super) use settle::{has_lost_additions, learn_additions, report};
 pub use wire::{Ack, Protocol, RedisSettings};
 
 use self::batch::Batch;

@@ -88,6 +88,8 @@ pub(in super::super) enum Order {
     Disable { webhook: Box<str>, push: Box<str>, cause: Box<str> },
     /// People have to be told that it happened so often.
     Notice { webhook: Box<str>, kind: NoticeKind, push: Box<str>, cause: Box<str>, count: u64 },
+    /// What an admin set, with this mark, while Redis knew nothing of it.
+    Add(u64, Vec<u8>),
     /// Pushes that this gateway has claimed and does not know.
     Reclaim(Vec<Box<str>>),
     /// A claimed push for which there is no room.
@@ -111,6 +113,7 @@ impl Order {
                 is_same
             }
             (Order::Disable { webhook, .. }, Order::Disable { webhook: of, .. }) => webhook == of,
+            (Order::Add(..), Order::Add(..)) => true,
             _ => false,
         }
     }
@@ -271,6 +274,10 @@ fn write_order(json: &mut Builder, order: &Order) {
         Order::Disable { webhook, cause, .. } => op(json, "disable").text(webhook).text(cause),
         Order::Notice { webhook, kind, count, .. } => {
             op(json, "notice").text(webhook).number(*kind as u64).number(*count)
+        }
+        Order::Add(mark, additions) => {
+            let additions = String::from_utf8_lossy(additions);
+            op(json, "set_additions").text("").text(&mark_text(*mark)).text(&additions)
         }
         Order::Reclaim(ids) => op(json, "reclaim").texts(ids),
         Order::Unclaim(id) => op(json, "unclaim").text(id),

@@ -261,7 +261,12 @@ impl Redis {
         }
         near.set_fleet(host, &totals);
         if let (Some(mark), Some(additions)) = (result.get("mark"), result.get("additions")) {
-            learn_additions(host, near, mark, additions);
+            if has_lost_additions(host, near, mark) {
+                let (mark, additions) = (near.additions_mark(host), near.additions(host));
+                self.order(Order::Add(mark, additions.encode()));
+            } else {
+                learn_additions(host, near, mark, additions);
+            }
         }
     }
 
@@ -329,6 +334,13 @@ fn settle_order(host: &impl Host, near: &mut Memory, order: Order, result: Value
                 near.changed(&webhook, &push, &cause, vec![Change::Notice(kind, count)]);
             }
         }
+        Order::Add(..) => {
+            // Others set something first.
+            let mut items = result.items();
+            if let (Some(mark), Some(additions)) = (items.next(), items.next()) {
+                learn_additions(host, near, mark, additions);
+            }
+        }
         Order::Reclaim(_) | Order::Unclaim(_) | Order::Discard(_) => {}
     }
 }
@@ -386,6 +398,16 @@ fn told(result: Value<'_>) -> Vec<Change> {
 fn notice_of(kind: Value<'_>, count: Value<'_>) -> Option<Change> {
     let kind = *NoticeKind::ALL.get(usize::try_from(number(kind)).ok()?)?;
     Some(Change::Notice(kind, u32::try_from(number(count)).unwrap_or(u32::MAX)))
+}
+
+/// Whether Redis, which has this mark, knows nothing of what an admin set: it was set while state was in
+/// memory alone, or Redis has lost it.
+pub(in super::super) fn has_lost_additions(
+    host: &impl Host,
+    near: &Memory,
+    mark: Value<'_>,
+) -> bool {
+    text(mark).is_empty() && !near.additions(host).is_empty()
 }
 
 /// What an admin set at this gateway or another.

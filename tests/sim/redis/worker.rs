@@ -5,8 +5,8 @@ use crate::host::{Process, Sent, SimHost};
 use formhook::form::FormKey;
 use formhook::host::{Answer, Host as _, Reply, UnixMillis};
 use formhook::store::{
-    Ack, Bounds, Change, Counting, Entry, Event, Failure, NoticeKind, Place, Progress, Protocol,
-    Push, PushId, RedisSettings, State, Store as _, Tiers,
+    Ack, Additions, Bounds, Change, Counting, Entry, Event, Failure, Memory, NoticeKind, Place,
+    Progress, Protocol, Push, PushId, RedisSettings, State, Store as _, Tiers,
 };
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -328,4 +328,83 @@ fn pushes_for_which_there_is_no_room_are_not_claimed_over_and_over() {
         }
     }
     assert!(second.store.survey(&second.host).by_webhook.is_empty());
+}
+
+/// A webhook that an admin set while state was in memory alone.
+fn set_in_memory(process: &Rc<Process>, id: &str) {
+    let set = |additions: &mut Additions| {
+        additions.set_webhook(id, "{}".into());
+        Ok::<_, ()>(())
+    };
+    let mut memory = Memory::new("formhook", None, BOUNDS);
+    memory.update_additions(&SimHost::new(process), set).unwrap();
+}
+
+#[test]
+fn what_an_admin_set_goes_to_a_redis_that_knows_nothing_of_it() {
+    let (process, redis) = (Process::new(1), Rc::new(SimRedis::new()));
+    set_in_memory(&process, "erp");
+    let mut worker = worker_of(&process, &redis, BOUNDS);
+    let has = |worker: &Worker, id| worker.store.additions(&worker.host).webhook(id).is_some();
+    assert!(has(&worker, "erp"), "it was forgotten when Redis came");
+    redis.flush_all();
+    worker.tell_later();
+    worker.tell_later();
+    assert!(has(&worker, "erp"), "it was forgotten when Redis forgot it");
+    // Another gateway hears of it.
+    let mut other = worker_of(&Process::new(2), &redis, BOUNDS);
+    assert!(has(&other, "erp"));
+    // Who comes with something else learns what the others have.
+    let process = Process::new(3);
+    set_in_memory(&process, "late");
+    let late = worker_of(&process, &redis, BOUNDS);
+    assert!(has(&late, "erp") && !has(&late, "late"));
+    // Two that come at once with something else: the first sets it.
+    redis.flush_all();
+    set_in_memory(&other.host.process, "second");
+    loop {
+        other.host.process.advance(1_000);
+        if let Some(sent) = other.send()
+            && other.answer(&sent).contains(r#""mark":"""#)
+        {
+            break;
+        }
+    }
+    worker.tell_later();
+    worker.tell_later();
+    other.tell();
+    assert!(has(&other, "erp") && !has(&other, "second"));
+}
+
+#[test]
+fn what_an_admin_sets_when_redis_has_forgotten_all_keeps_what_was_set_before() {
+    let (process, redis) = (Process::new(1), Rc::new(SimRedis::new()));
+    set_in_memory(&process, "erp");
+    let mut worker = worker_of(&process, &redis, BOUNDS);
+    redis.flush_all();
+    for _ in 0..3 {
+        let set = |additions: &mut Additions| {
+            additions.set_webhook("new", "{}".into());
+            Ok::<_, ()>(())
+        };
+        worker.store.set(&worker.host, set).unwrap();
+        let mut question = worker.store.take_question(&worker.host, &settings()).unwrap();
+        question.send(&worker.host).unwrap();
+        let sent = worker.host.sent.take().remove(0);
+        let (method, path) = (&sent.headers[":method"], &sent.headers[":path"]);
+        let (status, body) = redis.http(method, path, &sent.body, worker.millis());
+        worker.host.body.replace(body);
+        let reply = Reply::Answer(Answer { status, ..Answer::default() });
+        let formhook::store::Turn::Answered(answer) = question.hear(&worker.host, &reply) else {
+            panic!("Redis knows the script");
+        };
+        if !worker.store.answered(&worker.host, question, &answer).unwrap() {
+            break;
+        }
+    }
+    let additions = worker.store.additions(&worker.host);
+    let ids: Vec<_> = additions.webhooks.iter().map(|(id, _)| &**id).collect();
+    assert_eq!(ids, ["erp", "new"]);
+    worker.tell_later();
+    assert_eq!(worker.store.additions(&worker.host), additions);
 }
