@@ -373,7 +373,12 @@ impl Redis {
             return;
         }
         if !self.gateway.is_empty() {
-            log::error!("other gateways took this one for dead, and have its pushes");
+            log::error!(
+                "other gateways took this one ({}) for dead and have its pushes: it was not heard for over {} s. \
+                 Was the process stopped, or Redis too slow?",
+                self.gateway,
+                LEASE.as_secs()
+            );
             for place in std::mem::take(&mut self.known) {
                 if let Some(Loaded { version, .. }) = near.read(host, place) {
                     let _ = near.release(host, place, version);

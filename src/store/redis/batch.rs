@@ -239,7 +239,11 @@ impl Redis {
         let first = unsent.max(oldest);
         if first > unsent {
             let lost = first.saturating_sub(unsent);
-            log::error!("{lost} records of the history were lost");
+            let kept = newest.saturating_sub(oldest).saturating_add(1);
+            log::error!(
+                "{lost} records of the history were lost: memory keeps {kept} until the store takes them \
+                 (`limits.history_records`)"
+            );
         }
         let mut next = first;
         let mut is_written = false;

@@ -90,7 +90,11 @@ impl Redis {
             near.rename_gateway(host, &self.gateway);
             return;
         }
-        log::error!("the store forgot this gateway; it is told again");
+        log::error!(
+            "the store has forgotten what gateway {} told it, which is told again: was Redis emptied, or did it \
+             crash and lose what it was told last?",
+            self.gateway
+        );
         self.tell_all(host, near);
     }
 
@@ -294,7 +298,7 @@ impl Redis {
             };
             let id: Box<str> = text(id).into();
             let Some(mut entry) = Entry::decode(text(push).as_bytes()) else {
-                log::error!("the store holds something foreign as push {id}");
+                log::error!("the store holds something foreign as push {id}; it is taken out");
                 near.count_error();
                 self.orders.push_back(Order::Discard(id));
                 continue;
@@ -423,7 +427,10 @@ pub(in super::super) fn learn_additions(
         Some(additions) => near.set_additions(host, mark, &additions),
         None if additions.is_empty() => near.set_additions(host, mark, &Additions::default()),
         None => {
-            log::error!("the store holds something foreign as additions");
+            log::error!(
+                "the store holds something foreign under the key `{{namespace}}:additions`, which is ignored: \
+                 restore it, or delete it and `{{namespace}}:additions_mark`"
+            );
             near.count_error();
         }
     }

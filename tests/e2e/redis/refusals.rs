@@ -134,7 +134,7 @@ async fn foreign_values_in_redis_are_told_and_harm_nothing_else() {
     receiver.wait_for(3).await;
     wait::until("all records", async || (recorded(&redis).await == 3).then_some(())).await;
     gateway.wait_for_log(&["the store cannot", "WRONGTYPE"]).await;
-    gateway.wait_for_log(&["the store holds something foreign as additions"]).await;
+    gateway.wait_for_log(&["the store holds something foreign", ":additions"]).await;
     // What is there of the failed push can be seen all the same.
     let failed = gateway.admin(reqwest::Method::GET, "/failed").send().await.unwrap();
     assert_eq!(failed.status(), 200);
