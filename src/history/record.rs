@@ -98,17 +98,6 @@ pub struct Record {
     pub body: Box<str>,
 }
 
-/// What records are found by.
-pub(super) struct Key<'r> {
-    pub(super) outcome: Outcome,
-    pub(super) ended: UnixMillis,
-    pub(super) webhook: &'r str,
-    pub(super) op: &'r str,
-    pub(super) app_id: &'r str,
-    pub(super) entry_id: &'r str,
-    pub(super) record_id: &'r str,
-}
-
 impl Record {
     /// A record that says no more than this; everything else is empty.
     pub fn new(id: &str, outcome: Outcome, accepted: UnixMillis, ended: UnixMillis) -> Self {
@@ -141,19 +130,7 @@ impl Record {
         }
     }
 
-    pub(super) fn key(&self) -> Key<'_> {
-        Key {
-            outcome: self.outcome,
-            ended: self.ended,
-            webhook: &self.webhook,
-            op: &self.op,
-            app_id: &self.app_id,
-            entry_id: &self.entry_id,
-            record_id: &self.record_id,
-        }
-    }
-
-    /// The stored form. What records are found by comes first, so that a query need not read on.
+    /// The stored form.
     pub fn encode(&self) -> Vec<u8> {
         let usual = self.body.len().min(MAX_BODY_BYTES).saturating_add(USUAL_ROOM);
         let mut writer = Writer::with_room(VERSION, usual);
@@ -178,16 +155,16 @@ impl Record {
 
     /// Reads the stored form; `None` if it is not one.
     pub fn decode(value: &[u8]) -> Option<Self> {
-        let (key, mut reader) = Key::read(value)?;
+        let mut reader = Reader::new(value, VERSION)?;
         // The fields are read in the order in which they stand here.
         let record = Record {
-            outcome: key.outcome,
-            ended: key.ended,
-            webhook: key.webhook.into(),
-            op: key.op.into(),
-            app_id: key.app_id.into(),
-            entry_id: key.entry_id.into(),
-            record_id: key.record_id.into(),
+            outcome: *Outcome::ALL.get(usize::from(reader.byte()?))?,
+            ended: UnixMillis(reader.number()?),
+            webhook: text(&mut reader, MAX_ID_BYTES)?.into(),
+            op: text(&mut reader, MAX_ID_BYTES)?.into(),
+            app_id: text(&mut reader, MAX_ID_BYTES)?.into(),
+            entry_id: text(&mut reader, MAX_ID_BYTES)?.into(),
+            record_id: text(&mut reader, MAX_ID_BYTES)?.into(),
             id: text(&mut reader, MAX_ID_BYTES)?.into(),
             url: text(&mut reader, MAX_URL_BYTES)?.into(),
             accepted: UnixMillis(reader.number()?),
@@ -202,24 +179,6 @@ impl Record {
             headers: headers(&mut reader)?,
         };
         reader.is_at_end().then_some(record)
-    }
-}
-
-impl<'r> Key<'r> {
-    /// Reads the beginning of a stored record, and gives the reader of the rest.
-    pub(super) fn read(value: &'r [u8]) -> Option<(Self, Reader<'r>)> {
-        let mut reader = Reader::new(value, VERSION)?;
-        // The fields are read in the order in which they stand here.
-        let key = Key {
-            outcome: *Outcome::ALL.get(usize::from(reader.byte()?))?,
-            ended: UnixMillis(reader.number()?),
-            webhook: text(&mut reader, MAX_ID_BYTES)?,
-            op: text(&mut reader, MAX_ID_BYTES)?,
-            app_id: text(&mut reader, MAX_ID_BYTES)?,
-            entry_id: text(&mut reader, MAX_ID_BYTES)?,
-            record_id: text(&mut reader, MAX_ID_BYTES)?,
-        };
-        Some((key, reader))
     }
 }
 
