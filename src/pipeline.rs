@@ -133,7 +133,7 @@ impl Pipeline {
                 if batch.has_unnamed() {
                     self.missed_of(host, Miss::Inexact, &batch, "");
                 }
-                self.step(host, &batch, Step::first(batch.clone()), &trace);
+                self.step(host, &batch, Step::first(batch.clone()), &trace, &id);
             }
             Outcome::Batch(batch) => self.missed_of(host, Miss::Batch, &batch, ""),
             Outcome::Lessons(lessons) => self.courier.store().learn(host, lessons, call.began),
@@ -325,8 +325,8 @@ impl Pipeline {
         self.courier.store().see(host, &event.form, &event.record_id, record, is_later)
     }
 
-    /// Takes on a push to each webhook that wants to hear of this. The first gets this id. `body` may
-    /// have how the record was before.
+    /// Takes on a push to each webhook that wants to hear of this. The first gets this id; if it
+    /// was a batch, all get what follows from it. `body` may have how the record was before.
     fn push(
         &mut self,
         host: &impl Host,
@@ -338,7 +338,7 @@ impl Pipeline {
         let About { op, form, record_id, origin } = *about;
         self.metrics.event(host, op);
         self.be_curious(host, form);
-        let mut id = Some(id);
+        let mut first = Some(id.clone());
         let mut made = [None, None];
         let webhooks = Rc::clone(&self.in_force.webhooks);
         for (position, webhook) in webhooks.iter().enumerate() {
@@ -349,7 +349,10 @@ impl Pipeline {
             let [plain, with_before] = &mut made;
             let made = if wants_before { with_before } else { plain };
             let draft = Draft {
-                id: id.take().unwrap_or_else(|| PushId::random(host)),
+                id: match origin {
+                    Origin::Call => first.take().unwrap_or_else(|| PushId::random(host)),
+                    Origin::Batch => id.derived(&webhook.id),
+                },
                 op: op.name().into(),
                 form: form.clone(),
                 record_id: record_id.into(),

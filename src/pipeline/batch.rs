@@ -18,15 +18,24 @@ impl Pipeline {
         webhooks.any(|webhook| webhook.batch && webhook.wants(batch.op, &batch.form))
     }
 
-    /// Does what follows from what is known of a batch.
-    pub(super) fn step(&mut self, host: &impl Host, batch: &Batch, step: Step, trace: &Trace) {
+    /// Does what follows from what is known of a batch. All of it has ids that follow from `of`: two owners
+    /// may do it, of which one took over from the other.
+    pub(super) fn step(
+        &mut self,
+        host: &impl Host,
+        batch: &Batch,
+        step: Step,
+        trace: &Trace,
+        of: &PushId,
+    ) {
         match step {
             Step::Unknown => self.missed_of(host, Miss::Inexact, batch, ""),
-            Step::Ask(job) => self.ask(host, &job, trace),
+            Step::Ask(job) => self.ask(host, &job, trace, of.clone()),
             Step::Exact(ids) => {
                 for id in ids {
+                    let of = of.derived(&id);
                     if batch.op != Op::Remove {
-                        self.ask(host, &Job::for_record(batch, id), trace);
+                        self.ask(host, &Job::for_record(batch, id), trace, of);
                         continue;
                     }
                     let event = Event {
@@ -37,14 +46,14 @@ impl Pipeline {
                         actor: batch.actor.as_deref().map(|name| Actor::Named(name.into())),
                         time: batch.time,
                     };
-                    self.event(host, &event, trace, PushId::random(host), Origin::Batch);
+                    self.event(host, &event, trace, of, Origin::Batch);
                 }
             }
         }
     }
 
     /// Has the platform asked for a record.
-    fn ask(&mut self, host: &impl Host, job: &Job, trace: &Trace) {
+    fn ask(&mut self, host: &impl Host, job: &Job, trace: &Trace, id: PushId) {
         let batch = &job.batch;
         let record_id = match job.is_check() {
             true => "",
@@ -56,7 +65,7 @@ impl Pipeline {
             return self.missed_of(host, miss, batch, record_id);
         };
         let draft = Draft {
-            id: PushId::random(host),
+            id,
             op: batch.op.name().into(),
             form: batch.form.clone(),
             record_id: record_id.into(),
@@ -69,7 +78,7 @@ impl Pipeline {
     /// The platform was asked for a record.
     pub(super) fn fetched(&mut self, host: &impl Host, fetched: Fetched) {
         let Fetched { loaded, answer } = fetched;
-        let trace = loaded.entry.push.trace.clone();
+        let (trace, of) = (loaded.entry.push.trace.clone(), loaded.entry.push.id.clone());
         if let Some(job) = Job::decode(&loaded.entry.push.body) {
             let batch = job.batch.clone();
             let id = batch.ids.first().cloned().unwrap_or_default();
@@ -79,9 +88,9 @@ impl Pipeline {
                     if let Step::Ask(job) = &step {
                         return self.courier.ask_again(host, loaded, job.encode());
                     }
-                    self.step(host, &batch, step, &trace);
+                    self.step(host, &batch, step, &trace, &of);
                 }
-                Ok(body) if self.push_record(host, &batch, &id, &body, &trace) => {}
+                Ok(body) if self.push_record(host, &batch, &id, &body, (&trace, of)) => {}
                 Ok(_) | Err(_) => self.missed_of(host, Miss::Unfetched, &batch, &id),
             }
         }
@@ -104,7 +113,7 @@ impl Pipeline {
         batch: &Batch,
         id: &str,
         answer: &[u8],
-        trace: &Trace,
+        (trace, of): (&Trace, PushId),
     ) -> bool {
         let document = Document::parse(answer).ok();
         let Some(record) = document.as_ref().and_then(record) else { return false };
@@ -118,7 +127,7 @@ impl Pipeline {
             actor: None,
             time: time.unwrap_or(batch.time),
         };
-        self.event(host, &event, trace, PushId::random(host), Origin::Batch);
+        self.event(host, &event, trace, of, Origin::Batch);
         true
     }
 

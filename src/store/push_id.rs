@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::text::push_hex;
+use sha1::{Digest as _, Sha1};
 use std::fmt;
 use std::rc::Rc;
 
@@ -18,7 +19,15 @@ impl PushId {
     pub fn random(host: &impl Host) -> Self {
         let mut bytes = [0; 16];
         host.random(&mut bytes);
-        PushId(uuid_v4(u128::from_be_bytes(bytes)).into())
+        PushId(uuid(4, u128::from_be_bytes(bytes)).into())
+    }
+
+    /// The id of what follows from the push with this id and is called so: whoever does it again gives it
+    /// the same.
+    pub fn derived(&self, name: &str) -> Self {
+        let hash = Sha1::new().chain_update(&*self.0).chain_update(name).finalize();
+        let bytes = hash.first_chunk().copied().unwrap_or_default();
+        PushId(uuid(8, u128::from_be_bytes(bytes)).into())
     }
 
     /// An id that was kept; `None` for what cannot be one. An id goes into headers as it is.
@@ -33,11 +42,10 @@ impl PushId {
     }
 }
 
-/// RFC 9562 section 5.4.
-fn uuid_v4(random: u128) -> String {
-    const VERSION: u128 = 0x4 << 76;
+/// RFC 9562 sections 5.4 and 5.8: version 4 is of random bits, version 8 of any that are unique.
+fn uuid(version: u8, bits: u128) -> String {
     const VARIANT: u128 = 0b10 << 62;
-    let bits = random & !(0xf << 76) & !(0b11 << 62) | VERSION | VARIANT;
+    let bits = bits & !(0xf << 76) & !(0b11 << 62) | u128::from(version) << 76 | VARIANT;
     let mut text = String::with_capacity(TEXT_LENGTH);
     for (position, byte) in bits.to_be_bytes().into_iter().enumerate() {
         if matches!(position, 4 | 6 | 8 | 10) {
@@ -70,12 +78,22 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_a_uuid_of_version_4() {
-        assert_eq!(uuid_v4(0), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(uuid_v4(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    fn an_id_is_a_uuid() {
+        assert_eq!(uuid(4, 0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(4, u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(uuid(8, u128::MAX), "ffffffff-ffff-8fff-bfff-ffffffffffff");
         assert_eq!(
-            uuid_v4(0x4d1d1504_b885_439e_b79e_f10032ce3eed),
+            uuid(4, 0x4d1d1504_b885_439e_b79e_f10032ce3eed),
             "4d1d1504-b885-439e-b79e-f10032ce3eed"
         );
+    }
+
+    #[test]
+    fn what_follows_from_a_push_has_always_the_same_id_and_another_one_each() {
+        let id = PushId::kept("4d1d1504-b885-439e-b79e-f10032ce3eed").unwrap();
+        let [crm, erp] = ["crm", "erp"].map(|name| id.derived(name));
+        assert_eq!(crm, id.derived("crm"));
+        assert!(crm != erp && crm != id && crm != erp.derived("crm"));
+        assert_eq!(PushId::kept(crm.as_str()), Some(crm));
     }
 }

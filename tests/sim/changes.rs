@@ -1,8 +1,10 @@
 //! Pushes while something changes around them: addresses, owners, configurations, room. Short plays with a
 //! certain end.
 
-use super::workers::{Gateway, authorities, gateway};
-use formhook::host::{Answer, EgressReport, Reply};
+use super::call::answered;
+use super::host::Sent;
+use super::workers::{Gateway, RECORD, authorities, gateway, ids};
+use formhook::host::{Answer, EgressReport, Host as _, Reply};
 use formhook::store::{Selection, Store as _};
 
 /// A webhook gets another address while a push to the old one is on its way; then the old one answers.
@@ -199,4 +201,41 @@ fn the_failed_cache_is_not_given_up_for_a_push_that_has_no_room_all_the_same() {
     gateway.create_as(0, &"y".repeat(130_000));
     assert_eq!(gateway.process.counted("formhook_pushes_total.webhook.crm.result.dropped", ""), 1);
     assert_eq!(gateway.failed().len(), 3);
+}
+
+#[test]
+fn two_owners_that_fetch_the_same_record_of_a_batch_push_it_under_the_same_ids() {
+    let webhook = |id: &str| {
+        format!(r#"{{"id":"{id}","url":"https://{id}.example/","batch":true,"retry":[]}}"#)
+    };
+    let platform =
+        r#""platform_api":{"cluster":"platform","authority":"api.example","key_env":"KEY"}"#;
+    let webhooks = [webhook("crm"), webhook("erp")].join(",");
+    let mut gateway = gateway("");
+    gateway.workers.truncate(1);
+    gateway.configure(&config(&webhooks, platform));
+    let (host, pipeline) = &mut gateway.workers[0];
+    let texts = (
+        r#"{"app_id":"a","entry_id":"e","data_list":[{}]}"#,
+        r#"{"status":"success","success_count":1,"success_ids":["r"]}"#,
+    );
+    let path = "/api/v5/app/entry/data/batch_create";
+    answered(&gateway.config, host, pipeline, path, host.uptime(), texts);
+    pipeline.pump(&**host);
+    let is_asked = |sent: &Sent| sent.headers[":path"].ends_with("/data/get");
+    let asked = host.sent.take().into_iter().find(is_asked).unwrap();
+    // It stands still until another has taken over, and then hears its answer all the same.
+    let (host, mut pipeline) = gateway.stall(0);
+    let is_push = |sent: &&Sent| sent.headers.contains_key("webhook-id");
+    let mut first = gateway.run_until(|_| 200, |sent| sent.iter().filter(is_push).count() == 2);
+    first.retain(|sent| is_push(&sent));
+    *host.body.borrow_mut() = RECORD.to_vec();
+    let reply = Answer { status: 200, ..Answer::default() };
+    pipeline.reply(&*host, asked.id, &Reply::Answer(reply));
+    pipeline.pump(&*host);
+    let mut second = host.sent.take();
+    second.retain(|sent| is_push(&sent));
+    assert_eq!(first.len(), 2);
+    assert_eq!(ids(&first), ids(&second));
+    assert_ne!(ids(&first)[0], ids(&first)[1]);
 }

@@ -33,8 +33,11 @@ pub fn gateway(webhook: &str) -> Gateway {
     gateway
 }
 
+/// What the platform says when it is asked for a record.
+pub const RECORD: &[u8] = br#"{"data":{"_id":"r","appId":"a","entryId":"e"}}"#;
+
 fn parsed(config: &str) -> Rc<Config> {
-    Rc::new(Config::parse(config.as_bytes(), &|_| None).unwrap())
+    Rc::new(Config::parse(config.as_bytes(), &|_| Some("key".to_owned())).unwrap())
 }
 
 impl Gateway {
@@ -48,6 +51,13 @@ impl Gateway {
         }
     }
 
+    /// A worker's VM stands still, and is replaced by a new one.
+    pub fn stall(&mut self, worker: u32) -> (Rc<SimHost>, Pipeline) {
+        let (host, mut pipeline) = self.worker(worker);
+        pipeline.pump(&*host);
+        std::mem::replace(&mut self.workers[worker as usize], (host, pipeline))
+    }
+
     fn worker(&self, number: u32) -> (Rc<SimHost>, Pipeline) {
         let host = Rc::new(SimHost::new(&self.process));
         let config = Rc::clone(&self.config);
@@ -57,9 +67,7 @@ impl Gateway {
 
     /// A worker's VM ends, and a new one begins.
     pub fn crash(&mut self, worker: u32) {
-        let (host, mut pipeline) = self.worker(worker);
-        pipeline.pump(&*host);
-        self.workers[worker as usize] = (host, pipeline);
+        drop(self.stall(worker));
     }
 
     /// The configuration becomes this; who worked with the old one gives up what it has.
@@ -103,6 +111,15 @@ impl Gateway {
     /// Lets all workers go on until they are at rest; `answer` is what the target says. What was
     /// sent to it.
     pub fn run(&mut self, answer: impl Fn(&Sent) -> u16) -> Vec<Sent> {
+        self.run_until(answer, |_| false)
+    }
+
+    /// The same, or until enough was sent.
+    pub fn run_until(
+        &mut self,
+        answer: impl Fn(&Sent) -> u16,
+        is_enough: impl Fn(&[Sent]) -> bool,
+    ) -> Vec<Sent> {
         let mut all = Vec::new();
         for _ in 0..1_000 {
             let mut is_at_rest = true;
@@ -119,6 +136,7 @@ impl Gateway {
                         EgressReport { details: "via_upstream".into(), ..Default::default() };
                     let reply =
                         Answer { status: answer(&sent), egress: Some(egress), ..Answer::default() };
+                    *host.body.borrow_mut() = RECORD.to_vec();
                     pipeline.reply(&**host, sent.id, &Reply::Answer(reply));
                     all.push(sent);
                 }
@@ -127,7 +145,7 @@ impl Gateway {
                     pipeline.timer_fired(&**host);
                 }
             }
-            if is_at_rest {
+            if is_at_rest || is_enough(&all) {
                 return all;
             }
             self.process.advance(1_000);
