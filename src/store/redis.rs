@@ -59,6 +59,9 @@ const SURPLUSES: u32 = 5;
 /// Who had nothing to tell for so long begins anew: Redis forgets a session after a day.
 const LONGEST_SILENCE: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// Higher than all tickets.
+const NO_TICKET: u64 = u64::MAX;
+
 /// How long to wait after a failure: this, doubled each time, up to that.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -86,7 +89,7 @@ pub(super) struct Redis {
     ticket: u64,
     /// From this ticket on nothing counts as stored until all up to that one is told: a place that was to
     /// be told again, or later, stands for a lower ticket than its own.
-    held_back: Option<(u64, u64)>,
+    held_back: (u64, u64),
     /// Places that Redis knows.
     known: HashSet<Place>,
     /// Places taken over from another worker, which Redis may know.
@@ -134,7 +137,7 @@ impl Redis {
             marked: VecDeque::new(),
             is_marked: HashSet::new(),
             ticket: 0,
-            held_back: None,
+            held_back: (NO_TICKET, 0),
             known: HashSet::new(),
             adopted: HashSet::new(),
             orders: VecDeque::new(),
@@ -178,24 +181,30 @@ impl Redis {
     /// A push of this webhook failed, which is to be told behind what ended the failures before it. Where
     /// there is no such thing the place keeps its ticket.
     pub(super) fn mark_failed(&mut self, place: Place, webhook: &str) {
-        let mut has_ended = false;
-        for reset in self.resets.iter_mut().filter(|reset| *reset.webhook == *webhook) {
-            (reset.has_failed_since, has_ended) = (true, true);
+        if let Some(reset) = self.last_reset(webhook) {
+            reset.has_failed_since = true;
+            if self.is_marked.remove(&place) {
+                let first = self.first_marked();
+                self.marked.retain(|(known, _)| *known != place);
+                self.mark(place);
+                self.hold_back(first);
+            }
         }
-        if has_ended && let Some(at) = self.marked.iter().position(|(known, _)| *known == place) {
-            let first = self.marked.remove(at).map_or(self.ticket, |(_, ticket)| ticket);
-            self.is_marked.remove(&place);
-            self.mark(place);
-            self.hold_back(first);
-        } else {
-            self.mark(place);
-        }
+        self.mark(place);
+    }
+
+    #[inline(never)]
+    fn last_reset(&mut self, webhook: &str) -> Option<&mut Reset> {
+        self.resets.iter_mut().rfind(|reset| *reset.webhook == *webhook)
+    }
+
+    fn first_marked(&self) -> u64 {
+        self.marked.front().map_or(NO_TICKET, |(_, ticket)| *ticket)
     }
 
     /// Nothing from this ticket on is stored until all is told that is marked now.
     fn hold_back(&mut self, first: u64) {
-        let first = self.held_back.map_or(first, |(held, _)| held.min(first));
-        self.held_back = Some((first, self.ticket));
+        self.held_back = (first.min(self.held_back.0), self.ticket);
     }
 
     /// A place is empty.
@@ -233,8 +242,7 @@ impl Redis {
 
     /// A push in a row was delivered. That is nothing new if none failed since it was last.
     pub(super) fn reset(&mut self, webhook: &str) {
-        let last = self.resets.iter().rfind(|reset| *reset.webhook == *webhook);
-        if last.is_none_or(|reset| reset.has_failed_since) {
+        if self.last_reset(webhook).is_none_or(|reset| reset.has_failed_since) {
             let (webhook, after) = (webhook.into(), self.ticket);
             self.resets.push_back(Reset { webhook, after, has_failed_since: false });
         }
@@ -255,11 +263,9 @@ impl Redis {
 
     /// What was marked last, and up to where all is stored.
     pub(super) fn tickets(&self) -> (u64, u64) {
-        let of_batch = self.batch.as_ref().and_then(|batch| batch.first_ticket);
-        let marked = self.marked.front().map(|(_, ticket)| *ticket);
-        let held_back = self.held_back.map(|(first, _)| first);
-        let first = of_batch.into_iter().chain(marked).chain(held_back).min();
-        (self.ticket, first.map_or(self.ticket, |first| first.saturating_sub(1)))
+        let of_batch = self.batch.as_ref().map_or(NO_TICKET, |batch| batch.first_ticket);
+        let first = of_batch.min(self.first_marked()).min(self.held_back.0);
+        (self.ticket, self.ticket.min(first.saturating_sub(1)))
     }
 
     /// Whether an answer is waited for.
@@ -374,10 +380,8 @@ impl Redis {
         }
         if !self.gateway.is_empty() {
             log::error!(
-                "other gateways took this one ({}) for dead and have its pushes: it was not heard for over {} s. \
-                 Was the process stopped, or Redis too slow?",
-                self.gateway,
-                LEASE.as_secs()
+                "other gateways took this one ({}) for dead and have its pushes: did it stop for over 10 s?",
+                self.gateway
             );
             for place in std::mem::take(&mut self.known) {
                 if let Some(Loaded { version, .. }) = near.read(host, place) {

@@ -4,7 +4,7 @@ use super::super::entry::{Entry, State};
 use super::super::question::mark_text;
 use super::super::{Learned, Loaded, Memory, NoticeKind, Place, Store as _};
 use super::exchange::{self, Exchange, Sought};
-use super::{ASKING, LONGEST_SILENCE, POLL_PAUSE, Redis, Reset};
+use super::{ASKING, LONGEST_SILENCE, NO_TICKET, POLL_PAUSE, Redis, Reset};
 use crate::duration::millis;
 use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES, Schema};
 use crate::history::{Outcome, Record};
@@ -30,7 +30,7 @@ const HOLE_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Batch {
     pub(super) exchange: Exchange,
     pub(super) parts: Vec<Part>,
-    pub(super) first_ticket: Option<u64>,
+    pub(super) first_ticket: u64,
 }
 
 impl Batch {
@@ -155,7 +155,7 @@ impl Redis {
             let learned = learned.get_or_insert_with(|| near.learned(host));
             parts.extend(write_learning(&mut json, learning, learned, now));
         }
-        let mut first_ticket = None;
+        let mut first_ticket = NO_TICKET;
         while parts.len() < OPS_AT_ONCE {
             let next = self.marked.front().copied();
             // Between what failed before and after, lest a webhook be disabled for failures that ended.
@@ -175,16 +175,15 @@ impl Redis {
                         break;
                     }
                     parts.push(part);
-                    first_ticket = first_ticket.or(Some(ticket));
+                    first_ticket = first_ticket.min(ticket);
                 }
             }
             self.marked.pop_front();
             self.is_marked.remove(&place);
         }
-        if let Some((first, last)) = self.held_back {
-            first_ticket = Some(first_ticket.map_or(first, |ticket| ticket.min(first)));
-            let is_meant = |(_, ticket): &(Place, u64)| *ticket <= last;
-            self.held_back = self.held_back.filter(|_| self.marked.front().is_some_and(is_meant));
+        first_ticket = first_ticket.min(self.held_back.0);
+        if self.first_marked() > self.held_back.1 {
+            self.held_back = (NO_TICKET, 0);
         }
         self.has_more = false;
         let polls = now >= self.next_poll;
@@ -239,10 +238,9 @@ impl Redis {
         let first = unsent.max(oldest);
         if first > unsent {
             let lost = first.saturating_sub(unsent);
-            let kept = newest.saturating_sub(oldest).saturating_add(1);
             log::error!(
-                "{lost} records of the history were lost: memory keeps {kept} until the store takes them \
-                 (`limits.history_records`)"
+                "{lost} records of the history were lost: `limits.history_records` is too low, or the store \
+                 was away for too long"
             );
         }
         let mut next = first;

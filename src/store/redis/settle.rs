@@ -6,7 +6,7 @@ use super::super::{
     Additions, Adopted, Change, Event, Learned, Memory, NoticeKind, Place, Store as _, Totals,
 };
 use super::batch::{Batch, Learning, Order, Part, Step};
-use super::{ASKING, POLL_PAUSE, Redis, SURPLUSES};
+use super::{ASKING, NO_TICKET, POLL_PAUSE, Redis, SURPLUSES};
 use crate::form::{FormKey, Schema};
 use crate::host::{Host, UnixMillis, Version};
 use crate::json::{Document, Value};
@@ -43,7 +43,7 @@ impl Redis {
         let mut unsent_record = None;
         let mut learned = Vec::new();
         let mut results = results.items();
-        let (mut kept, mut errors) = (Vec::new(), Vec::new());
+        let (mut kept, mut errors, mut last_error) = (Vec::new(), 0_u32, None);
         for part in batch.parts {
             let Some(result) = results.next() else {
                 kept.push(part);
@@ -52,7 +52,8 @@ impl Redis {
             let error = text(result);
             if error.starts_with("error") {
                 near.count_error();
-                errors.push(error);
+                errors = errors.saturating_add(1);
+                last_error = Some(result);
                 kept.push(part);
                 continue;
             }
@@ -64,8 +65,8 @@ impl Redis {
                 part => self.settle_part(host, near, part, result),
             }
         }
-        if let Some(error) = errors.first() {
-            log::error!("the store cannot do {} steps, which come again: {error}", errors.len());
+        if let Some(error) = last_error.map(text) {
+            log::error!("the store cannot do {errors} steps: {error}");
         }
         if !kept.is_empty() {
             self.paused_until = host.uptime().saturating_add(POLL_PAUSE);
@@ -91,8 +92,7 @@ impl Redis {
             return;
         }
         log::error!(
-            "the store has forgotten what gateway {} told it, which is told again: was Redis emptied, or did it \
-             crash and lose what it was told last?",
+            "the store forgot what gateway {} told it, which is told again: was Redis emptied, or did it crash?",
             self.gateway
         );
         self.tell_all(host, near);
@@ -100,8 +100,8 @@ impl Redis {
 
     /// Has parts of a batch told again, before what came later. Nothing that their places stand for is
     /// stored yet.
-    fn keep(&mut self, parts: Vec<Part>, first_ticket: Option<u64>) {
-        let mut holds_back = None;
+    fn keep(&mut self, parts: Vec<Part>, first_ticket: u64) {
+        let mut holds_back = NO_TICKET;
         for part in parts.into_iter().rev() {
             match part {
                 Part::Place(place, _, _, ticket) => {
@@ -122,9 +122,7 @@ impl Redis {
                 Part::Records(_) | Part::Poll(_) | Part::Claim => {}
             }
         }
-        if let Some(first) = holds_back {
-            self.hold_back(first);
-        }
+        self.hold_back(holds_back);
     }
 
     fn settle_part(&mut self, host: &impl Host, near: &mut Memory, part: Part, result: Value<'_>) {
@@ -208,7 +206,7 @@ impl Redis {
     ) {
         if let Some(error) = result.get("error") {
             near.count_error();
-            log::error!("the store cannot say all that is new: {}", text(error));
+            log::error!("the store cannot do a step: {}", text(error));
         }
         let version = result.get("version").map_or(0, number);
         let gone_back = version < self.version;
@@ -298,7 +296,7 @@ impl Redis {
             };
             let id: Box<str> = text(id).into();
             let Some(mut entry) = Entry::decode(text(push).as_bytes()) else {
-                log::error!("the store holds something foreign as push {id}; it is taken out");
+                log::error!("the store holds something foreign as push {id}");
                 near.count_error();
                 self.orders.push_back(Order::Discard(id));
                 continue;
@@ -428,8 +426,7 @@ pub(in super::super) fn learn_additions(
         None if additions.is_empty() => near.set_additions(host, mark, &Additions::default()),
         None => {
             log::error!(
-                "the store holds something foreign under the key `{{namespace}}:additions`, which is ignored: \
-                 restore it, or delete it and `{{namespace}}:additions_mark`"
+                "the store holds something foreign under `...:additions`: delete it and `...:additions_mark`"
             );
             near.count_error();
         }
