@@ -132,10 +132,7 @@ impl Admin {
             router::route(&mut Context { host, store, view: &view, metrics, clusters, request })
         });
         self.store.forget_answer();
-        let settings = self.view.as_ref().and_then(|view| view.config.redis.clone());
-        if let Some(settings) = settings
-            && let Some(question) = self.store.take_question(host, &settings)
-        {
+        if let Some(question) = self.take_question(host) {
             let answer = match outcome {
                 Ok(Outcome::Answer(answer)) => Some(answer),
                 _ => None,
@@ -168,11 +165,21 @@ impl Admin {
         };
         let Pending { question, answer: held, tries } = *pending;
         match (self.store.answered(host, question, &answer), held) {
-            (Ok(false), Some(held)) => Handled::Answered(held),
+            (Ok(false), Some(held)) => match self.take_question(host) {
+                Some(question) => {
+                    ask(host, Box::new(Pending { question, answer: Some(held), tries }))
+                }
+                None => Handled::Answered(held),
+            },
             (Ok(_), _) if tries < TRIES => self.handle_again(host, request, tries + 1),
             (Ok(_), _) => Handled::Answered(Problem::store("it is changed all the time").into()),
             (Err(words), _) => Handled::Answered(Problem::store(&words).into()),
         }
+    }
+
+    fn take_question(&mut self, host: &impl Host) -> Option<Question> {
+        let settings = self.view.as_ref()?.config.redis.clone()?;
+        self.store.take_question(host, &settings)
     }
 
     /// The answer to who asked for a test push.

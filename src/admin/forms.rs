@@ -86,7 +86,7 @@ fn write_fields(json: &mut Builder, fields: &Fields) {
 pub(super) fn set<H: Host>(context: &mut Context<'_, H>, key: FormKey) -> Result<Answer, Problem> {
     let configured = context.view.config.forms.get(&key);
     let (form, text) = context.request.with_object(|body| checked(&key, body, configured))?;
-    context.store.set(context.host, |additions| {
+    context.store.set(context.host, &mut |additions| {
         additions.set_form(key.clone(), text.as_str().into());
         let bytes: usize = additions.forms.iter().map(|(_, text)| text.len()).sum();
         if additions.forms.len() > MAX_FORMS || bytes > MAX_BYTES {
@@ -210,10 +210,11 @@ pub(super) fn reset<H: Host>(
     context: &mut Context<'_, H>,
     key: &FormKey,
 ) -> Result<Answer, Problem> {
-    let removed = context.store.set(context.host, |additions| match additions.remove_form(key) {
-        true => Ok(()),
-        false => Err(Problem::new(404, "Nothing was set here for this form.")),
-    });
+    let removed =
+        context.store.set(context.host, &mut |additions| match additions.remove_form(key) {
+            true => Ok(()),
+            false => Err(Problem::new(404, "Nothing was set here for this form.")),
+        });
     removed.map(|()| Answer::nothing())
 }
 

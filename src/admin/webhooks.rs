@@ -143,7 +143,7 @@ pub(super) fn create<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Pr
     if is_configured(context, &id) {
         return Err(exists(&id));
     }
-    context.store.set(context.host, |additions| {
+    context.store.set(context.host, &mut |additions| {
         if additions.webhook(&id).is_some() {
             return Err(exists(&id));
         }
@@ -178,7 +178,7 @@ pub(super) fn replace<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result
 
 /// Puts a webhook in the place of one that is still there.
 fn save<H: Host>(context: &mut Context<'_, H>, id: &str, text: &str) -> Result<(), Problem> {
-    context.store.set(context.host, |additions| {
+    context.store.set(context.host, &mut |additions| {
         if additions.webhook(id).is_none() {
             return Err(Problem::new(404, "The webhook was deleted meanwhile."));
         }
@@ -189,7 +189,7 @@ fn save<H: Host>(context: &mut Context<'_, H>, id: &str, text: &str) -> Result<(
 
 pub(super) fn delete<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
     own(context, id)?;
-    context.store.set(context.host, |additions| match additions.remove_webhook(id) {
+    context.store.set(context.host, &mut |additions| match additions.remove_webhook(id) {
         true => Ok(()),
         false => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
     })?;

@@ -32,6 +32,8 @@ pub struct Question {
     op: String,
     /// Additions that are set, and their mark.
     set: Option<(u64, Additions)>,
+    /// A webhook that begins anew: once the additions are set or, if there are none, now.
+    anew: Option<Box<str>>,
 }
 
 /// What became of a question.
@@ -71,6 +73,7 @@ pub(super) struct Desk {
     set: Option<(u64, Additions)>,
     /// Redis has no additions, so that those that are set are the first.
     are_first: bool,
+    anew: Option<Box<str>>,
     answer: Option<(String, String)>,
 }
 
@@ -95,14 +98,15 @@ impl Tiers {
         settings: &Rc<RedisSettings>,
     ) -> Option<Question> {
         let ops = std::mem::take(&mut self.desk.ops);
-        let set = self.desk.set.take();
+        let (set, anew) = (self.desk.set.take(), self.desk.anew.take());
         let op = ops.first()?.clone();
         let exchange = Exchange::of_ops(host, settings, &ops);
-        Some(Question { exchange, op, set })
+        Some(Question { exchange, op, set, anew })
     }
 
     /// Takes the answer to a question. True if the same request has to be handled again, with the
-    /// answer or because the additions were changed meanwhile.
+    /// answer or because the additions were changed meanwhile. If not, there may be one more
+    /// question to be sent.
     ///
     /// # Errors
     /// Redis could not do it, and why.
@@ -119,6 +123,10 @@ impl Tiers {
             return Err(error.into_owned());
         }
         let Some((mark, additions)) = question.set else {
+            if let Some(id) = question.anew {
+                self.learn_restart(host, &id, result);
+                return Ok(false);
+            }
             self.desk.answer = Some((question.op, result.raw().to_owned()));
             return Ok(true);
         };
@@ -133,6 +141,12 @@ impl Tiers {
             }
             _ => {
                 self.near.set_additions(host, mark, &additions);
+                if let Some(id) = question.anew {
+                    let mut op = op("restart");
+                    op.text(&id).close(b']');
+                    self.desk.ops.push(op.into_text());
+                    self.desk.anew = Some(id);
+                }
                 Ok(false)
             }
         }
@@ -151,16 +165,22 @@ impl Tiers {
     /// What `read` makes of the answer to an operation.
     fn ask<T>(
         &mut self,
-        mut op: Builder,
+        op: Builder,
         read: impl FnOnce(&mut Self, Value<'_>) -> T,
     ) -> Result<T, Asked> {
+        let answer = self.answer_to(op)?;
+        let answer = Document::parse(answer.as_bytes()).map_err(|_| Asked)?;
+        Ok(read(self, answer.root()))
+    }
+
+    /// By itself, so that it is in the module once.
+    fn answer_to(&mut self, mut op: Builder) -> Result<String, Asked> {
         op.close(b']');
         let op = op.into_text();
         if let Some((asked, answer)) = self.desk.answer.take()
             && asked == op
-            && let Ok(answer) = Document::parse(answer.as_bytes())
         {
-            return Ok(read(self, answer.root()));
+            return Ok(answer);
         }
         self.desk.ops.push(op);
         Err(Asked)
@@ -349,20 +369,25 @@ impl Tiers {
         let mut op = op("restart");
         op.text(id);
         self.ask(op, |store, answer| {
-            if let Some(report) = report(answer) {
-                store.near.learn_webhook(host, id, &report, false);
-            }
+            store.learn_restart(host, id, answer);
             is_yes(answer.items().nth(5))
         })
     }
 
-    /// Has a webhook that is being set begin without failures.
+    fn learn_restart(&mut self, host: &impl Host, id: &str, answer: Value<'_>) {
+        if let Some(report) = report(answer) {
+            self.near.learn_webhook(host, id, &report, false);
+        }
+    }
+
+    /// Has a webhook that was just set begin without failures. With Redis it does when it is known
+    /// to be set: it may be another gateway's already.
     pub fn begin_anew(&mut self, host: &impl Host, id: &str) {
-        self.near.restart(host, id);
-        if self.far.is_some() {
-            let mut op = op("restart");
-            op.text(id).close(b']');
-            self.desk.ops.push(op.into_text());
+        match self.far {
+            Some(_) => self.desk.anew = Some(id.into()),
+            None => {
+                self.near.restart(host, id);
+            }
         }
     }
 
@@ -374,7 +399,7 @@ impl Tiers {
     pub fn set<E>(
         &mut self,
         host: &impl Host,
-        mut change: impl FnMut(&mut Additions) -> Result<(), E>,
+        change: &mut dyn FnMut(&mut Additions) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.far.is_none() {
             return self.near.update_additions(host, change);
@@ -389,7 +414,7 @@ impl Tiers {
         let mut op = op("set_additions");
         op.text(&mark_text(before)).text(&mark_text(mark));
         op.text(&String::from_utf8_lossy(&additions.encode())).close(b']');
-        self.desk.ops.insert(0, op.into_text());
+        self.desk.ops.push(op.into_text());
         self.desk.set = Some((mark, additions));
         Ok(())
     }

@@ -2,9 +2,10 @@
 //! answers is what the API's description allows.
 
 use super::host::{Process, SimHost};
+use super::redis::SimRedis;
 use formhook::admin::{Admin, Answer, Handled, Request};
 use formhook::config::{Config, Plugin};
-use formhook::host::QueueId;
+use formhook::host::{self, QueueId, Reply};
 use formhook::pipeline::Pipeline;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -19,19 +20,31 @@ const CONFIG: &[u8] = br#"{"platform":"jodoo",
 struct Gateway {
     host: Rc<SimHost>,
     admin: Admin,
+    redis: Option<Rc<SimRedis>>,
 }
 
 fn gateway() -> Gateway {
-    let process = Process::new(1);
+    gateway_of(1, CONFIG, None)
+}
+
+/// A gateway that has its state in this Redis.
+fn gateway_at(redis: &Rc<SimRedis>, seed: u64) -> Gateway {
+    let config = json!({"platform": "jodoo", "webhooks": [],
+        "store": {"redis": {"cluster": "webdis", "namespace": "sim"}}});
+    gateway_of(seed, config.to_string().as_bytes(), Some(Rc::clone(redis)))
+}
+
+fn gateway_of(seed: u64, config: &[u8], redis: Option<Rc<SimRedis>>) -> Gateway {
+    let process = Process::new(seed);
     let host = Rc::new(SimHost::new(&process));
-    let config = Rc::new(Config::parse(CONFIG, &|_| None).unwrap());
-    let mut pipeline = Pipeline::new(config, &*host, "formhook", Some(QueueId(1)));
-    pipeline.publish(&*host, CONFIG);
+    let watched = Rc::new(Config::parse(config, &|_| None).unwrap());
+    let mut pipeline = Pipeline::new(watched, &*host, "formhook", Some(QueueId(1)));
+    pipeline.publish(&*host, config);
     let env = |_: &str| Some(TOKEN.to_owned());
     let config =
         Plugin::parse(br#"{"role":"admin","token_env":"TOKEN","clusters":["c"]}"#, &env).unwrap();
     let Plugin::Admin(config) = config else { panic!("this is an admin's configuration") };
-    Gateway { host, admin: Admin::new(config, "formhook") }
+    Gateway { host, admin: Admin::new(config, "formhook"), redis }
 }
 
 impl Gateway {
@@ -47,10 +60,23 @@ impl Gateway {
         if let Err(answer) = self.admin.admit(&*self.host, &request) {
             return Some(answer);
         }
-        match self.admin.handle(&*self.host, &request) {
-            Handled::Answered(answer) => Some(answer),
-            Handled::Sent(..) => None,
-            Handled::Asked(..) => panic!("memory answers at once"),
+        let mut handled = self.admin.handle(&*self.host, &request);
+        loop {
+            match handled {
+                Handled::Answered(answer) => return Some(answer),
+                Handled::Sent(..) => return None,
+                Handled::Asked(id, pending) => {
+                    let redis = self.redis.as_ref().expect("memory answers at once");
+                    let sent = self.host.sent.take();
+                    let sent = sent.iter().find(|sent| sent.id == id).unwrap();
+                    let (method, path) = (&sent.headers[":method"], &sent.headers[":path"]);
+                    let now = 1_800_000_000_000;
+                    let (status, body) = redis.http(method, path, &sent.body, now);
+                    self.host.body.replace(body);
+                    let reply = Reply::Answer(host::Answer { status, ..Default::default() });
+                    handled = self.admin.told(&*self.host, &request, pending, &reply);
+                }
+            }
         }
     }
 }
@@ -169,4 +195,18 @@ fn what_is_read_of_a_webhook_can_be_written_again() {
     let sent = gateway.host.sent.take().remove(0);
     assert_eq!(sent.headers["x-key"], "hidden");
     assert!(sent.headers.contains_key("webhook-signature"));
+}
+
+#[test]
+fn who_creates_a_webhook_that_another_gateway_has_leaves_it_as_it_is() {
+    let redis = Rc::new(SimRedis::new());
+    let [mut first, mut second] = [1, 2].map(|seed| gateway_at(&redis, seed));
+    let body = json!({"id": "crm", "url": "https://crm.example/"}).to_string();
+    assert_eq!(first.ask("POST", "/webhooks", body.as_bytes()).unwrap().status, 201);
+    // A restart, which would enable it, gives it another version.
+    let before = redis.hash("{sim}:webhook:crm");
+    assert!(!before.is_empty(), "a new one begins without failures");
+    let answer = second.ask("POST", "/webhooks", body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 409, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(redis.hash("{sim}:webhook:crm"), before);
 }
