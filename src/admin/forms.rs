@@ -99,7 +99,7 @@ pub(super) fn set<H: Host>(context: &mut Context<'_, H>, key: FormKey) -> Result
     })?;
     let mut json = Builder::new();
     write(json.open(b'{').name("form"), &key, &form);
-    keep::write(&mut json, "forms", &text, context.store.is_shared());
+    keep::write(&mut json, &context.view.additions, "forms", &text, context.store.is_shared());
     json.close(b'}');
     Ok(Answer::json(json))
 }

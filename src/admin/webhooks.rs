@@ -218,7 +218,8 @@ fn kept<H: Host>(
         json.name("secret").text(secret);
     }
     write(json.name("webhook"), context, webhook);
-    keep::write(&mut json, "webhooks", text, context.store.is_shared());
+    let additions = &context.view.additions;
+    keep::write(&mut json, additions, "webhooks", text, context.store.is_shared());
     json.close(b'}');
     Answer::json(json)
 }
