@@ -15,6 +15,7 @@ mod webhook;
 
 pub use additions::{InForce, parse_form, parse_webhook};
 pub use admin::AdminConfig;
+pub(crate) use read::wrong;
 pub use read::{Fault, MAX_NAME_CHARS};
 
 use crate::capture::Operations;

@@ -1,6 +1,6 @@
 //! Answers, and problems as RFC 9457 has them.
 
-use crate::config::Fault;
+use crate::config::{Fault, wrong};
 use crate::json::Builder;
 use crate::store::Asked;
 use std::borrow::Cow;
@@ -86,6 +86,13 @@ impl Problem {
     /// One member of the body is wrong.
     pub(super) fn fault(field: &str, message: impl Into<String>) -> Self {
         Problem::faults(vec![Fault { path: field.to_owned(), message: message.into() }])
+    }
+
+    /// A query parameter has a wrong value.
+    pub(super) fn value(name: &str, value: &str, allowed: &str) -> Self {
+        let mut quoted = Builder::new();
+        quoted.text(value);
+        Problem::parameter(name, wrong(&quoted.into_text(), allowed))
     }
 
     /// A query parameter is wrong.

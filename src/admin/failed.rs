@@ -3,7 +3,7 @@
 use super::Context;
 use super::answer::{Answer, Problem};
 use super::request::Parameters;
-use crate::config::{Fault, MAX_NAME_CHARS};
+use crate::config::{Fault, MAX_NAME_CHARS, wrong};
 use crate::delivery::commands;
 use crate::host::Host;
 use crate::json::{Builder, Kind, Value};
@@ -95,12 +95,13 @@ fn selection(body: Value<'_>) -> Result<Selection, Problem> {
                 Some(id) if (1..=MAX_NAME_CHARS).contains(&id.chars().count()) => {
                     selections.push(Selection::Webhook(id.into()));
                 }
-                _ => fault("webhook".into(), "must be a webhook's id".into()),
+                _ => fault("webhook".into(), wrong(value.raw(), "must be a webhook's id")),
             }
         } else if name.is("ids") {
             let count = value.items().count();
             if value.kind() != Kind::Array || !(1..=MAX_IDS).contains(&count) {
-                fault("ids".into(), format!("must be a list of 1 to {MAX_IDS} ids of pushes"));
+                let allowed = format!("must be a list of 1 to {MAX_IDS} ids of pushes");
+                fault("ids".into(), wrong(value.raw(), &allowed));
             }
             let mut ids: Vec<Box<str>> = Vec::new();
             for (position, id) in value.items().enumerate().take(MAX_IDS) {
@@ -108,7 +109,10 @@ fn selection(body: Value<'_>) -> Result<Selection, Problem> {
                     Some(id) if (1..=MAX_ID_CHARS).contains(&id.chars().count()) => {
                         ids.push(id.into());
                     }
-                    _ => fault(format!("ids[{position}]"), "must be the id of a push".into()),
+                    _ => fault(
+                        format!("ids[{position}]"),
+                        wrong(id.raw(), "must be the id of a push"),
+                    ),
                 }
             }
             selections.push(Selection::Ids(ids));

@@ -67,6 +67,7 @@ fn time(parameters: &Parameters, name: &str) -> Result<Option<UnixMillis>, Probl
     let Some(text) = parameters.get(name) else { return Ok(None) };
     let time = UnixMillis::parse_rfc3339(text);
     time.map(Some).ok_or_else(|| {
-        Problem::parameter(name, "must be a time in UTC since 1970, such as 2026-05-12T08:45:09Z")
+        let allowed = "must be a time in UTC since 1970, such as 2026-05-12T08:45:09Z";
+        Problem::value(name, text, allowed)
     })
 }

@@ -109,10 +109,10 @@ impl Parameters {
     /// A text that is not empty, as all ids are.
     pub(super) fn name(&self, name: &str) -> Result<Option<Box<str>>, Problem> {
         match self.get(name) {
-            Some("") => Err(Problem::parameter(name, "must not be empty")),
+            Some("") => Err(Problem::value(name, "", "must not be empty")),
             Some(value) if value.chars().count() > MAX_NAME_CHARS => {
-                let detail = format!("must have at most {MAX_NAME_CHARS} characters");
-                Err(Problem::parameter(name, detail))
+                let allowed = format!("must have at most {MAX_NAME_CHARS} characters");
+                Err(Problem::value(name, value, &allowed))
             }
             value => Ok(value.map(Into::into)),
         }
@@ -129,7 +129,7 @@ impl Parameters {
             Some((_, choice)) => Ok(Some(*choice)),
             None => {
                 let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-                Err(Problem::parameter(name, format!("must be one of {}", words.join(", "))))
+                Err(Problem::value(name, value, &format!("must be one of {}", words.join(", "))))
             }
         }
     }
@@ -139,7 +139,7 @@ impl Parameters {
         let Some(cursor) = self.get("cursor") else { return Ok(None) };
         match cursor.len() <= MAX_CURSOR_BYTES && is_one(cursor) {
             true => Ok(Some(cursor)),
-            false => Err(Problem::parameter("cursor", "must be `next` of the page before")),
+            false => Err(Problem::value("cursor", cursor, "must be `next` of the page before")),
         }
     }
 
@@ -148,13 +148,14 @@ impl Parameters {
         let Some(value) = self.get("limit") else { return Ok(default) };
         let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
         limit.ok_or_else(|| {
-            Problem::parameter("limit", format!("must be a whole number from 1 to {most}"))
+            Problem::value("limit", value, &format!("must be a whole number from 1 to {most}"))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::Answer;
     use super::*;
 
     fn request(target: &str) -> Request {
@@ -193,6 +194,34 @@ mod tests {
         assert_eq!(request.segments().unwrap(), ["forms", "a/b", "e"]);
         let parameters = request.parameters(&["x", "y"]).unwrap();
         assert_eq!((parameters.get("x"), parameters.get("y")), (Some("1 2+3"), Some("")));
+    }
+
+    #[test]
+    fn what_is_said_of_a_wrong_parameter_begins_with_its_value() {
+        let asked = |query: &str| {
+            let target = format!("/api/v1/history?{query}");
+            request(&target).parameters(&["limit", "cursor", "result", "op"]).unwrap()
+        };
+        let long = "x".repeat(300);
+        for (problem, begin) in [
+            (asked("limit=0").limit(20, 100).unwrap_err(), "\"0\": must be a whole number"),
+            (asked("limit=%22a").limit(20, 100).unwrap_err(), "\"\\\"a\": must be a whole"),
+            (asked("cursor=1").cursor(|_| false).unwrap_err(), "\"1\": must be `next`"),
+            (
+                asked("result=good").choice("result", &[("all", 1)]).unwrap_err(),
+                "\"good\": must be",
+            ),
+            (asked("op=").name("op").unwrap_err(), "\"\": must not be empty"),
+            (
+                asked(&format!("op={long}")).name("op").unwrap_err(),
+                &format!("\"{}...: must have at most 256", "x".repeat(79)),
+            ),
+        ] {
+            let answer: Answer = problem.into();
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            let detail = body["errors"][0]["detail"].as_str().unwrap();
+            assert!(detail.starts_with(begin), "{detail}");
+        }
     }
 
     #[test]

@@ -33,6 +33,19 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The beginning of a wrong value, and what is allowed.
+pub(crate) fn wrong(value: &str, allowed: &str) -> String {
+    [&shown(value), ": ", allowed].concat()
+}
+
+fn shown(value: &str) -> String {
+    let mut shown: String = value.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < value.len() {
+        shown.push_str("...");
+    }
+    shown
+}
+
 /// The faults found so far.
 #[derive(Debug, Default)]
 pub(super) struct Faults(RefCell<Vec<Fault>>);
@@ -78,9 +91,7 @@ impl<'d> Field<'d> {
             Kind::Array => "[...]",
             _ => self.value.raw(),
         };
-        let shown: String = raw.chars().take(SHOWN_CHARS).collect();
-        let dots = if shown.len() < raw.len() { "..." } else { "" };
-        self.fault(format_args!("{shown}{dots}: {allowed}"));
+        self.fault(format_args!("{}: {allowed}", shown(raw)));
     }
 
     /// Whether it is a JSON object.
