@@ -205,7 +205,7 @@ fn own<H>(context: &Context<'_, H>, id: &str) -> Result<Box<str>, Problem> {
     text.map(Into::into).ok_or_else(|| Problem::new(404, "There is no webhook with this id."))
 }
 
-/// A webhook and, where it does not outlast the gateway, how to keep it.
+/// A webhook, and what it is in the configuration.
 fn kept<H: Host>(
     context: &Context<'_, H>,
     webhook: &Webhook,

@@ -1,6 +1,7 @@
 //! The admin API in real Envoy against its description, `src/admin/openapi.json`.
 //!
-//! Needs `build/formhook.wasm` (`make wasm`), and schemathesis (`.ci/get-schemathesis`).
+//! Needs `build/formhook.wasm` (`make wasm`), schemathesis (`.ci/get-schemathesis`), and Redis and Webdis
+//! (`.ci/get-store`).
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -13,9 +14,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
-use support::gateway::{ADMIN_TOKEN, Gateway, Setup, root};
+use support::gateway::{ADMIN_TOKEN, Gateway, STORE_AUTH_ENV, Setup, root};
 use support::raw::refusing_address;
 use support::receiver::Receiver;
+use support::store::{Fsync, RedisServer, Webdis};
 use support::wait;
 
 fn description() -> Value {
@@ -62,22 +64,82 @@ async fn first_item(gateway: &Gateway, path: &str) -> Value {
     .await
 }
 
+/// The schema of an operation's parameter.
+fn parameter_schema(path: &str, name: &str) -> Value {
+    let path = &description()["paths"][path];
+    let all = [&path["parameters"], &path["get"]["parameters"]];
+    let mut all = all.into_iter().flat_map(|list| list.as_array().into_iter().flatten());
+    let found = all.find(|parameter| parameter["name"] == name);
+    found.unwrap_or_else(|| panic!("no parameter {name}"))["schema"].clone()
+}
+
+/// What a gateway says has to be sent to it, and may be.
+fn assert_may_be_sent(value: &Value, path: &str, name: &str) {
+    let schema = parameter_schema(path, name);
+    let is_valid = jsonschema::is_valid(&schema, value);
+    assert!(is_valid, "{value} is no {name} of {path}, which has to be {schema}");
+}
+
 #[tokio::test]
 async fn each_answer_is_as_the_description_says() {
+    each_answer_of_a_gateway_is(|_| {}, |setup| setup).await;
+}
+
+#[tokio::test]
+async fn each_answer_is_so_with_redis_and_for_a_form_that_was_learned() {
+    let redis = RedisServer::start(Fsync::EverySecond).await;
+    let mut webdis = Webdis::start(&redis).await;
+    let at_redis = |plugin: &mut Value| {
+        plugin["store"] = json!({"redis": {"cluster": "webdis", "auth_env": STORE_AUTH_ENV}});
+        plugin["forms"] = json!([]);
+    };
+    let gateway =
+        each_answer_of_a_gateway_is(at_redis, |setup| setup.with_webdis(webdis.port())).await;
+    webdis.kill();
+    for path in ["/failed", "/history"] {
+        let answer = gateway.admin(Method::GET, path).send().await.unwrap();
+        let status = answer.status().as_u16();
+        assert_eq!(status, 503);
+        let declared = &description()["paths"][path]["get"]["responses"];
+        assert!(declared.get(status.to_string()).is_some(), "{path} may not answer {status}");
+    }
+}
+
+/// Has schemathesis judge a gateway whose plugin is configured so.
+async fn each_answer_of_a_gateway_is(
+    configure: impl FnOnce(&mut Value),
+    edit: impl FnOnce(Setup) -> Setup,
+) -> Gateway {
     let platform = orders::platform().await;
     let receiver = Receiver::start().await;
     let broken = format!("http://{}/", refusing_address().await);
-    let config = orders::plugin(&[
+    let mut config = orders::plugin(&[
         json!({"id": "crm", "url": receiver.url("/")}),
         json!({"id": "broken", "url": broken, "retry": []}),
     ]);
-    let gateway = Setup::new(platform.address(), &config).start().await;
+    configure(&mut config);
+    let gateway = edit(Setup::new(platform.address(), &config)).start().await;
     let fuzzed = json!({"id": "fuzzed", "url": receiver.url("/"), "secret": "a secret"});
     let answer = gateway.admin(Method::POST, "/webhooks").json(&fuzzed).send().await.unwrap();
     assert_eq!(answer.status(), 201);
-    orders::create(&gateway, &platform, "a").await;
+    for customer in ["a", "b"] {
+        orders::create(&gateway, &platform, customer).await;
+    }
+    let form = json!({"app_id": APP, "entry_id": ORDERS});
+    let listed = gateway.call("/api/v5/app/entry/widget/list", platform.api_key(), &form).await;
+    assert_eq!(listed.status(), 200);
+    first_item(&gateway, "/forms").await;
     let failed = first_item(&gateway, "/failed").await;
     let record = first_item(&gateway, "/history").await;
+    assert_may_be_sent(&record["ref"], "/history/{ref}", "ref");
+    for path in ["/failed", "/history"] {
+        let next = wait::until("a second page", async || {
+            let answer = gateway.admin(Method::GET, &format!("{path}?limit=1")).send().await;
+            let page: Value = answer.unwrap().json().await.unwrap();
+            (!page["next"].is_null()).then(|| page["next"].clone())
+        });
+        assert_may_be_sent(&next.await, path, "cursor");
+    }
 
     let mut settings = include_str!("schemathesis.toml").to_owned();
     for (name, value) in [
@@ -110,6 +172,7 @@ async fn each_answer_is_as_the_description_says() {
     let cases = report.lines().find(|line| line.contains(" generated, "));
     println!("schemathesis: {}", cases.unwrap_or_else(|| panic!("{report}")).trim());
     gateway.assert_vm_alive();
+    gateway
 }
 
 #[tokio::test]
