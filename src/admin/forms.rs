@@ -57,15 +57,16 @@ fn count(fields: &Fields, all: &mut u64, aliased: &mut u64) {
 pub(super) fn get<H: Host>(context: &mut Context<'_, H>, key: &FormKey) -> Result<Answer, Problem> {
     let form = find(context, key)?;
     let mut json = Builder::new();
-    write(&mut json, key, form);
+    write(&mut json, key, form, context.view.additions.form(key));
     Ok(Answer::json(json))
 }
 
-fn write(json: &mut Builder, key: &FormKey, form: &Form) {
+fn write(json: &mut Builder, key: &FormKey, form: &Form, set: Option<&str>) {
     json.open(b'{').name("app_id").text(&key.app_id).name("entry_id").text(&key.entry_id);
     json.name("name").maybe(form.name.as_deref()).name("source").text(source(form.source));
     json.name("aliases_in_api").flag(form.speaks_aliases());
     write_fields(json.name("fields"), &form.fields);
+    json.name("set").raw(set.unwrap_or("null"));
     json.close(b'}');
 }
 
@@ -98,7 +99,7 @@ pub(super) fn set<H: Host>(context: &mut Context<'_, H>, key: FormKey) -> Result
         Ok(())
     })?;
     let mut json = Builder::new();
-    write(json.open(b'{').name("form"), &key, &form);
+    write(json.open(b'{').name("form"), &key, &form, Some(&text));
     keep::write(&mut json, &context.view.additions, "forms", &text, context.store.is_shared());
     json.close(b'}');
     Ok(Answer::json(json))

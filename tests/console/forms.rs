@@ -1,7 +1,9 @@
 //! Aliases, the field comparison table and the JSON examples.
 
+use super::browser::Heard;
 use super::orders::{AMOUNT, APP, CREATE, CUSTOMER, ORDERS};
 use super::*;
+use thirtyfour::{By, WebElement};
 
 async fn console(receiver: &Receiver) -> Console {
     let console = Console::with(&[impatient("crm", &receiver.url("/"))]).await;
@@ -44,6 +46,65 @@ async fn an_alias_that_is_set_is_in_the_next_push() {
     assert_eq!(data["total"], 12.5);
     assert_eq!(data.get(AMOUNT), None);
     page.assert_quiet(&[]).await;
+}
+
+/// The last on the page that has this role and name.
+async fn last(page: &Browser, role: &str, name: &str) -> WebElement {
+    let heard = page.heard().await.unwrap().into_iter();
+    let found = heard.filter(|heard| heard.role == role && heard.name == name).last();
+    found.unwrap_or_else(|| panic!("no {role} {name:?}")).element
+}
+
+#[tokio::test]
+async fn a_field_that_is_no_sub_form_any_more_is_saved_without_what_was_begun_in_it() {
+    let receiver = Receiver::start().await;
+    let console = console(&receiver).await;
+    let page = &console.page;
+    page.click("button", "Add a field").await;
+    last(page, "textbox", "Field id").await.send_keys("_widget_9").await.unwrap();
+    let of_type = async |name: &str| {
+        let list = last(page, "combobox", "Type").await;
+        let option = list.find(By::Css(format!("option[value={name}]"))).await.unwrap();
+        option.click().await.unwrap();
+    };
+    of_type("subform").await;
+    page.click("button", "Add a field of the sub-form").await;
+    let rows = async || {
+        let heard = page.heard().await.unwrap();
+        heard.iter().filter(|heard| heard.name == "Field id").count()
+    };
+    let with_the_row = rows().await;
+    // Its own type is behind that of the field.
+    let heard = page.heard().await.unwrap();
+    let types = heard.into_iter().filter(|heard| heard.role == "combobox" && heard.name == "Type");
+    let types: Vec<_> = types.collect();
+    let list = &types[types.len() - 2].element;
+    list.find(By::Css("option[value=text]")).await.unwrap().click().await.unwrap();
+    assert_eq!(rows().await, with_the_row - 1);
+    page.click("button", "Save").await;
+    page.see("The form is saved.").await;
+    let kept = console.shown_yaml().await;
+    assert_eq!(kept["forms"][0]["fields"], json!([{"id": "_widget_9", "type": "text"}]));
+    page.assert_quiet(&[]).await;
+}
+
+#[tokio::test]
+async fn what_the_gateway_finds_wrong_is_said_at_the_field_that_was_sent() {
+    let receiver = Receiver::start().await;
+    let console = console(&receiver).await;
+    let page = &console.page;
+    // The customer's is not sent, as the configuration has it.
+    let heard = page.heard().await.unwrap();
+    let aliases = heard.iter().filter(|heard| heard.role == "textbox" && heard.name == "Alias");
+    let aliases = aliases.collect::<Vec<_>>();
+    let [customer, amount] = aliases[..] else { panic!("{} fields for an alias", aliases.len()) };
+    amount.element.send_keys("creator").await.unwrap();
+    page.click("button", "Save").await;
+    page.see("system field").await;
+    let is_invalid = async |heard: &Heard| heard.element.attr("aria-invalid").await.unwrap();
+    assert_eq!(is_invalid(amount).await.as_deref(), Some("true"));
+    assert_eq!(is_invalid(customer).await, None);
+    page.assert_quiet(&[422]).await;
 }
 
 #[tokio::test]
@@ -92,6 +153,8 @@ async fn the_comparison_table_and_the_json_example_are_read_and_downloaded() {
     page.see("\"op\": \"data_create\"").await;
     page.choose("Event", "Deleted").await;
     page.see("\"op\": \"data_remove\"").await;
+    page.click("button", "Copy JSON").await;
+    page.see("Copied").await;
     page.click("button", "Download JSON example").await;
     let example = page.downloaded(&format!("{name}-data_remove.json")).await;
     let example: Value = serde_json::from_str(&example).unwrap();
@@ -132,6 +195,24 @@ async fn a_form_that_the_platform_describes_gets_an_alias_and_goes_on_being_the_
     // What the platform says of it is not set here, where it would stay.
     let kept = console.shown_yaml().await;
     assert_eq!(kept["forms"][0]["fields"], json!([{"id": CUSTOMER, "alias": "customer"}]));
+    assert_eq!(kept["forms"][0].get("name"), None);
+    // Nor when more is set.
+    let amount = wait::until("the form as it was saved", async || {
+        let heard = page.heard().await.ok()?.into_iter();
+        let aliases = heard.filter(|heard| heard.role == "textbox" && heard.name == "Alias");
+        let aliases: Vec<_> = aliases.map(|heard| heard.element).collect();
+        let is_saved = aliases.first()?.value().await.ok()?.as_deref() == Some("customer");
+        is_saved.then(|| aliases.into_iter().nth(1)).flatten()
+    });
+    amount.await.send_keys("total").await.unwrap();
+    page.click("button", "Save").await;
+    let kept = page.wait_for("both aliases", async || {
+        let kept = console.shown_yaml().await;
+        kept["forms"][0]["fields"].get(1).is_some().then_some(kept)
+    });
+    let both = json!([{"id": CUSTOMER, "alias": "customer"}, {"id": AMOUNT, "alias": "total"}]);
+    let kept = kept.await;
+    assert_eq!(kept["forms"][0]["fields"], both);
     assert_eq!(kept["forms"][0].get("name"), None);
 
     let mut form = super::support::platform::Form::orders();

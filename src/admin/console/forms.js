@@ -66,16 +66,19 @@ function example(at, name) {
   return section("JSON example", field("Event", op), shown);
 }
 
-function editor(at, { name, source, aliases_in_api: speaks, fields }, changed) {
+function editor(at, { name, source, aliases_in_api: speaks, fields, set }, changed) {
   const input = text("name", name, { maxlength: 256, readonly: name !== null && source === "config" });
   const inApi = choice("Aliases in the API", { name: "aliases_in_api", checked: Boolean(speaks) },
     "Callers of the platform's API may use the aliases, and get them in its answers.");
-  const { node: rows, fault, read } = aliasEditor(fields);
+  const { node: rows, fault, read } = aliasEditor(fields, set?.fields ?? []);
   const put = button("Save", async () => {
-    const aliases_in_api = inApi.querySelector("input").checked;
-    // What the platform says need not be said here: it may change.
-    const own = input.value.trim() !== (name ?? "") || source !== "learned";
-    const body = { name: own ? input.value.trim() || null : null, aliases_in_api, fields: read() };
+    // What was not changed stays as it was set here, or is not set here at all.
+    const own = (member, value, shown) => (value === shown ? set?.[member] ?? null : value);
+    const body = {
+      name: own("name", input.value.trim() || null, name),
+      aliases_in_api: own("aliases_in_api", inApi.querySelector("input").checked, Boolean(speaks)),
+      fields: read(),
+    };
     const answer = await node.sending(() => send("PUT", at, body));
     if (!answer) return;
     say("The form is saved.");
