@@ -126,3 +126,52 @@ async fn a_gateway_that_answers_no_more_is_told_of_and_what_was_shown_stays() {
     page.see("The gateway does not answer.").await;
     page.find("link", "crm").await;
 }
+
+/// A console whose only failed push is shown in a dialog.
+async fn with_a_failed_push_shown(target: &Breakable) -> Console {
+    let console = with_failed_pushes(target, 1).await;
+    let id = target.receiver.received()[0].header("webhook-id").to_owned();
+    console.page.click("button", &format!("View details of {id}")).await;
+    console.page.find("dialog", "Failed push").await;
+    console
+}
+
+#[tokio::test]
+async fn who_goes_back_leaves_no_question_behind_that_still_abandons() {
+    let target = Breakable::broken().await;
+    let console = with_a_failed_push_shown(&target).await;
+    let page = &console.page;
+    page.click("button", "Abandon").await;
+    page.find("dialog", "Abandon 1 push?").await;
+    page.back().await;
+    page.find("heading", "Webhooks").await;
+    assert_eq!(page.count("dialog").await, 0);
+    page.find("link", "1 failed pushes of crm").await;
+    page.assert_quiet(&[]).await;
+}
+
+#[tokio::test]
+async fn who_has_to_sign_in_again_is_kept_from_it_by_no_dialog() {
+    let target = Breakable::broken().await;
+    let console = with_a_failed_push_shown(&target).await;
+    let page = &console.page;
+    page.run("sessionStorage.setItem('formhook.token', 'another')").await;
+    page.click("button", "Retry").await;
+    page.find("heading", "Sign in").await;
+    page.fill("Token", ADMIN_TOKEN).await;
+    page.click("button", "Sign in").await;
+    page.see("1 shown").await;
+    page.assert_quiet(&[401]).await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_in_a_dialog_is_said_in_it() {
+    let target = Breakable::broken().await;
+    let console = with_a_failed_push_shown(&target).await;
+    let Console { page, gateway, platform: _platform } = console;
+    drop(gateway);
+    page.click("button", "Retry").await;
+    page.click("button", "Dismiss").await;
+    page.click("button", "Close").await;
+    page.see("The gateway does not answer.").await;
+}

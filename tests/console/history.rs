@@ -42,6 +42,10 @@ async fn the_history_is_filtered_loaded_further_and_opened() {
     page.see("Nothing found").await;
     page.choose("Result", "All").await;
     page.see("50 shown").await;
+    page.choose("Event", "Connection test").await;
+    page.see("Nothing found").await;
+    page.choose("Event", "All").await;
+    page.see("50 shown").await;
 
     let push = &pushes[7];
     let (id, record) = (push.header("webhook-id"), push.json()["data"]["_id"].clone());

@@ -28,11 +28,12 @@ async function problemOf(answer) {
   } catch {
     said = { detail: text.slice(0, 200) };
   }
-  const wait = status === 429 ? ` Try again in ${answer.headers.get("retry-after") ?? "a few"} seconds.` : "";
-  return problem(status, (said.detail || said.title || `HTTP ${status}`) + wait, said.errors);
+  return problem(status, said.detail || said.title || `HTTP ${status}`, said.errors);
 }
 
 async function request(method, url, body) {
+  // What is pasted may have what nobody sees. The browser sends no such header, and says no reason.
+  if (!/^[!-~]*$/.test(token.get())) throw problem(0, "The token has characters that cannot be in one. Copy it anew.");
   const headers = { authorization: `Bearer ${token.get()}` };
   if (body) headers["content-type"] = "application/json";
   // A test lasts as long as the webhook's timeout, up to a minute.

@@ -6,7 +6,7 @@ import { number, setClock } from "./format.js";
 import { form, forms } from "./forms.js";
 import { history as pushHistory, push } from "./history.js";
 import { banner } from "./keep.js";
-import { button, empty, keepFresh, link, page, refresh, setHeading, stopRefreshing } from "./ui.js";
+import { button, closeDialogs, empty, keepFresh, link, page, refresh, setHeading, stopRefreshing } from "./ui.js";
 import { editWebhook, newWebhook } from "./webhook-form.js";
 import { webhook, webhooks } from "./webhooks.js";
 
@@ -72,7 +72,7 @@ function setTitle() {
 function show() {
   if (signInByLink() || $("console").hidden) return;
   if (isDirty() && !confirm("Leave without saving?")) return history.pushState(null, "", shownHash);
-  document.querySelector("dialog")?.close();
+  closeDialogs();
   const isFirst = shownHash === null;
   shownHash = location.hash;
   stopRefreshing();
@@ -86,6 +86,7 @@ function show() {
 
 function askForToken(reason) {
   token.forget();
+  closeDialogs();
   $("console").hidden = true;
   $("sign-in").hidden = false;
   $("reason").textContent = reason;
@@ -129,6 +130,7 @@ function signInByLink() {
 }
 
 function signOut() {
+  if (isDirty() && !confirm("Sign out without saving?")) return;
   stopRefreshing();
   shownHash = null;
   $("main").replaceChildren();

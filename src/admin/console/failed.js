@@ -3,9 +3,11 @@ import { h } from "./dom.js";
 import { field } from "./fields.js";
 import { ago, count, number, opName, pretty, size, when } from "./format.js";
 import { outcomeOf, subjectOf } from "./history.js";
-import { button, code, confirm, dialog, empty, facts, link, page, refresh, region, say, table } from "./ui.js";
+import { button, code, confirm, dialog, empty, facts, link, messages, page, refresh, region, say, table } from "./ui.js";
 import { webhookHref, webhookSelect } from "./webhooks.js";
 
+// One command names at most so many.
+const LARGEST_SELECTION = 1000;
 const PAGE = 50;
 const LARGEST_PAGE = 100;
 const COLUMNS = [
@@ -14,17 +16,26 @@ const COLUMNS = [
 
 const pushes = ({ ids, webhook }) => (ids ? count(ids.length, "push", "pushes") : `all failed pushes of ${webhook}`);
 
+function parts({ ids, webhook }) {
+  if (!ids) return [{ webhook }];
+  const times = Math.ceil(ids.length / LARGEST_SELECTION);
+  return Array.from({ length: times }, (_, at) => ({ ids: ids.slice(at * LARGEST_SELECTION, (at + 1) * LARGEST_SELECTION) }));
+}
+
 async function command(verb, doing, done, selection) {
   const progress = h("p.message.loading", `${doing} ${pushes(selection)}…`);
-  document.getElementById("messages").append(progress);
+  messages().append(progress);
+  let sum = 0;
   try {
-    let answer = await post(`/failed/${verb}`, selection);
-    let sum = answer.count;
-    // In Redis one command is for 1,000 of them. What fails again meanwhile is not for this one.
-    const most = answer.more ? sum + (await get("/status")).failed : sum;
-    while (answer.more && sum <= most) {
-      answer = await post(`/failed/${verb}`, selection);
+    for (const part of parts(selection)) {
+      let answer = await post(`/failed/${verb}`, part);
       sum += answer.count;
+      // In Redis one command is for 1,000 of them. What fails again meanwhile is not for this one.
+      const most = answer.more ? sum + (await get("/status")).failed : sum;
+      while (answer.more && sum <= most) {
+        answer = await post(`/failed/${verb}`, part);
+        sum += answer.count;
+      }
     }
     say(`${count(sum, "push", "pushes")} ${done}.`);
   } finally {

@@ -97,7 +97,7 @@ export function form(kind, rule, ...content) {
     if (target.ariaInvalid) validate(target, rule);
   };
 
-  function showProblem({ message, errors }) {
+  function showProblem({ message, errors = [] }) {
     const others = errors.filter(({ field: path, detail }) => {
       const control = controlOf(node, path);
       if (control) setError(control, `${control.ariaInvalid ? `${errorOf(control).textContent} ` : ""}${detail}`);

@@ -54,7 +54,7 @@ function filterForm(filters, apply) {
   },
     field("Webhook", webhookSelect(filters.webhook)),
     field("Result", select("result", [["", "All"], ["success", "Success"], ["failure", "Failure"]], filters.result)),
-    field("Event", select("op", [["", "All"], ...Object.entries(OPS)], filters.op)),
+    field("Event", select("op", [["", "All"], ...Object.entries(OPS), ["data_test", opName("data_test")]], filters.op)),
     field("App id", own("app_id")),
     field("Form id (entry id)", own("entry_id")),
     field("Record id", own("record_id")),

@@ -5,21 +5,23 @@ import { BADGES, local } from "./format.js";
 const REFRESH_EVERY = 5000;
 const MESSAGE_LASTS = 8000;
 
+export const messages = () => document.getElementById("messages");
+
 /** Says something to the person, by eye and by ear. */
 export function say(text, tone = "good") {
   const message = h(`p.message.${tone}`, text,
     h("button.quiet", { type: "button", "aria-label": "Dismiss", onclick: () => message.remove() }, "×"));
-  document.getElementById("messages").append(message);
+  messages().append(message);
   if (tone === "good") setTimeout(() => message.remove(), MESSAGE_LASTS);
 }
 
-/** A button that is busy until `run` is done, and says what went wrong. Among its siblings its label is its key. */
+/** A button that is busy until `run(itself)` is done, and says what went wrong. Among its siblings its label is its key. */
 export function button(label, run, { kind = "", ...properties } = {}) {
   const onclick = async ({ currentTarget: self }) => {
     if (self.ariaBusy) return;
     self.ariaBusy = "true";
     try {
-      await run();
+      await run(self);
     } catch (error) {
       say(error.message, "bad");
     }
@@ -30,15 +32,13 @@ export function button(label, run, { kind = "", ...properties } = {}) {
 
 export const link = (href, label, kind, properties) => h("a", { href, class: kind, ...properties }, label);
 
-export function copyButton(what, text) {
-  const self = button("Copy", async () => {
+export const copyButton = (what, text) =>
+  button("Copy", async (self) => {
     if (!navigator.clipboard) throw new Error("The browser copies only over HTTPS or on localhost. Select the text instead.");
     await navigator.clipboard.writeText(text.call ? text() : text);
     self.textContent = "Copied";
     setTimeout(() => (self.textContent = "Copy"), 2000);
   }, { kind: "small", "aria-label": `Copy ${what}` });
-  return self;
-}
 
 export function save(name, text) {
   const href = URL.createObjectURL(new Blob([text]));
@@ -108,12 +108,18 @@ export const dialog = (title, content) =>
     };
     const onclose = () => {
       resolve();
+      const below = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+      if (node.contains(messages())) below.append(messages());
       node.remove();
     };
     const node = h("dialog", { "aria-label": title, onclose }, h("h2", title), content(close));
     document.body.append(node);
     node.showModal();
+    // What is behind a dialog cannot be reached, and is not read out.
+    node.append(messages());
   });
+
+export const closeDialogs = () => document.querySelectorAll("dialog").forEach((node) => node.close());
 
 export const confirm = (title, text, action) =>
   dialog(title, (close) => [
@@ -161,7 +167,7 @@ export function region(load, render, isStill) {
       if (mine !== latest) return;
       if (shown && error.status !== 404) return show(stale(error));
       shown = null;
-      node.replaceChildren(failure(error));
+      patch(node, [failure(error)]);
     }
   };
   // For what depends on more than what was loaded, such as a selection.

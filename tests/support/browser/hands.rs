@@ -164,6 +164,16 @@ impl Browser {
         wait::until("a question", look).await;
     }
 
+    /// Goes back by the browser's own button.
+    pub async fn back(&self) {
+        self.page.back().await.unwrap();
+    }
+
+    /// Runs a script in the page, for what a person cannot bring about.
+    pub async fn run(&self, script: &str) {
+        self.page.execute(script, Vec::new()).await.unwrap();
+    }
+
     pub async fn reload(&self) {
         self.page.refresh().await.unwrap();
     }
