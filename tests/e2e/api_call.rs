@@ -2,16 +2,13 @@
 //! is, and Formhook gets by.
 
 use super::support::gateway::{Gateway, Setup, client};
-use super::support::raw::{Server, Step, refusing_address};
+use super::support::raw::{Server, Step, exchange, exchange_bytes, refusing_address};
 use super::support::receiver::Receiver;
 use super::*;
 use std::io::Write as _;
 use std::time::Duration;
 
 const CREATED: &str = r#"{"data":{"_id":"1","appId":"a","entryId":"e"}}"#;
-
-/// How long nothing has to come before an answer counts as over.
-const SILENCE: Duration = Duration::from_secs(2);
 
 /// A platform that answers so, a gateway before it, and who is pushed to.
 async fn peers(steps: Vec<Step>) -> (Server, Receiver, Gateway) {
@@ -150,7 +147,7 @@ async fn headers_that_are_no_text_and_odd_content_types_pass() {
     .into_bytes();
     request.extend_from_slice(b"\xe9\xff\r\ntraceparent: \xfe\r\nx-user: \xfd\r\n\r\n");
     request.extend_from_slice(body.as_bytes());
-    let answer = gateway.raw(&request, SILENCE).await;
+    let answer = exchange_bytes(gateway.address, &[request]).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     assert!(answer.ends_with(CREATED.as_bytes()));
     assert!(answer.windows(8).any(|bytes| bytes == b"x-odd: \xe9"));
@@ -276,13 +273,12 @@ async fn one_connection_may_carry_many_calls_at_once() {
         )
     };
     let both = [request("a", "keep-alive"), request("b", "close")].concat();
-    let answers = gateway.raw(both.as_bytes(), SILENCE).await;
-    let answers = String::from_utf8(answers).unwrap();
+    let answers = exchange(gateway.address, &[both]).await;
     assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
     receiver.wait_for(2).await;
 
     // HTTP/2, interleaved.
-    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let call = client.post(gateway.url(CREATE)).bearer_auth(key).json(&order("c"));

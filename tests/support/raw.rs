@@ -98,14 +98,19 @@ pub async fn refusing_address() -> SocketAddr {
 
 /// Sends a request piece by piece, and reads until the server closes the connection.
 pub async fn exchange(address: SocketAddr, pieces: &[String]) -> String {
+    String::from_utf8_lossy(&exchange_bytes(address, pieces).await).into_owned()
+}
+
+/// The same for what is no text.
+pub async fn exchange_bytes(address: SocketAddr, pieces: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     for piece in pieces {
-        stream.write_all(piece.as_bytes()).await.unwrap();
+        stream.write_all(piece.as_ref()).await.unwrap();
         stream.flush().await.unwrap();
         tokio::task::yield_now().await;
     }
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    answer
 }
