@@ -8,7 +8,7 @@ async fn a_call_without_the_key_is_refused() {
     let platform = orders().await;
     let url = format!("http://{}/api/v5/app/list", platform.address());
     for header in [None, Some("Bearer wrong"), Some(platform.api_key()), Some("")] {
-        let mut request = Client::new().post(&url).json(&json!({}));
+        let mut request = client().post(&url).json(&json!({}));
         if let Some(header) = header {
             request = request.header("authorization", header);
         }
@@ -24,7 +24,7 @@ async fn only_post_is_taken() {
     let platform = orders().await;
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let url = format!("http://{}/api/v5/app/list", platform.address());
-        let request = Client::new().request(method, url).bearer_auth(platform.api_key());
+        let request = client().request(method, url).bearer_auth(platform.api_key());
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
         assert_eq!(answer["code"], 1);
     }
@@ -53,7 +53,7 @@ async fn paths_that_the_platform_does_not_have_are_refused() {
 async fn a_body_that_is_not_a_json_object_is_refused() {
     let platform = orders().await;
     for body in ["{", "[]", "7", "\"a\"", "{\"app_id\":}"] {
-        let request = Client::new()
+        let request = client()
             .post(format!("http://{}/api/v5/app/entry/data/create", platform.address()))
             .bearer_auth(platform.api_key())
             .header("content-type", "application/json;charset=utf-8")
@@ -122,7 +122,7 @@ async fn calls_are_kept_as_they_arrived_whether_answered_or_not() {
 #[tokio::test]
 async fn http_2_is_spoken_too() {
     let platform = orders().await;
-    let client = Client::builder().http2_prior_knowledge().build().unwrap();
+    let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}/api/v5/app/list", platform.address());
     let request = client.post(url).bearer_auth(platform.api_key()).json(&json!({}));
     let response = request.send().await.unwrap();
@@ -136,11 +136,8 @@ async fn a_dropped_platform_listens_no_more() {
     let address = platform.address();
     create(&platform, json!({})).await;
     drop(platform);
-    for _ in 0..100 {
-        if tokio::net::TcpStream::connect(address).await.is_err() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("it still listens");
+    wait::until("it to listen no more", async || {
+        tokio::net::TcpStream::connect(address).await.err()
+    })
+    .await;
 }

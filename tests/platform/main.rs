@@ -2,6 +2,8 @@
 
 #[path = "../support/platform.rs"]
 mod platform;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod access;
 mod batches;
@@ -22,13 +24,18 @@ const ITEMS: &str = "_widget_1528854613291";
 const SKU: &str = "_widget_1528854614409";
 const QUANTITY: &str = "_widget_1528854615499";
 
+/// A client for what is on this machine.
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 async fn orders() -> Platform {
     Platform::start(vec![Form::orders()]).await
 }
 
 /// Calls with the platform's key: `(status, body)`.
 async fn call(platform: &Platform, path: &str, body: &Value) -> (u16, Value) {
-    let response = reqwest::Client::new()
+    let response = client()
         .post(format!("http://{}/api{path}", platform.address()))
         .bearer_auth(platform.api_key())
         .json(body)

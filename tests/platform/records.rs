@@ -33,7 +33,7 @@ async fn a_new_record_has_every_field_and_is_answered_whole() {
 #[tokio::test]
 async fn an_answer_is_not_sorted() {
     let platform = orders().await;
-    let response = reqwest::Client::new()
+    let response = client()
         .post(format!("http://{}/api/v5/app/entry/data/create", platform.address()))
         .bearer_auth(platform.api_key())
         .json(&with_ids(json!({"data": {}})))
