@@ -137,7 +137,7 @@ impl Parameters {
     /// Where a page begins: `next` of the one before.
     pub(super) fn cursor(&self, is_one: impl Fn(&str) -> bool) -> Result<Option<&str>, Problem> {
         let Some(cursor) = self.get("cursor") else { return Ok(None) };
-        match cursor.len() <= MAX_CURSOR_BYTES && is_one(cursor) {
+        match (1..=MAX_CURSOR_BYTES).contains(&cursor.len()) && is_one(cursor) {
             true => Ok(Some(cursor)),
             false => Err(Problem::value("cursor", cursor, "must be `next` of the page before")),
         }
@@ -207,6 +207,7 @@ mod tests {
             (asked("limit=0").limit(20, 100).unwrap_err(), "\"0\": must be a whole number"),
             (asked("limit=%22a").limit(20, 100).unwrap_err(), "\"\\\"a\": must be a whole"),
             (asked("cursor=1").cursor(|_| false).unwrap_err(), "\"1\": must be `next`"),
+            (asked("cursor=").cursor(|_| true).unwrap_err(), "\"\": must be `next`"),
             (
                 asked("result=good").choice("result", &[("all", 1)]).unwrap_err(),
                 "\"good\": must be",
