@@ -383,11 +383,11 @@ fn what_an_admin_sets_when_redis_has_forgotten_all_keeps_what_was_set_before() {
     let mut worker = worker_of(&process, &redis, BOUNDS);
     redis.flush_all();
     for _ in 0..3 {
-        let set = |additions: &mut Additions| {
+        let mut set = |additions: &mut Additions| {
             additions.set_webhook("new", "{}".into());
             Ok::<_, ()>(())
         };
-        worker.store.set(&worker.host, set).unwrap();
+        worker.store.set(&worker.host, &mut set).unwrap();
         let mut question = worker.store.take_question(&worker.host, &settings()).unwrap();
         question.send(&worker.host).unwrap();
         let sent = worker.host.sent.take().remove(0);
