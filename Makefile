@@ -36,8 +36,13 @@ wasm-crash:
 lint: ## Checks format and lints, for the machine and for wasm.
 	@.ci/need-rust-tools
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --quiet --all-targets -- -D warnings
 	.ci/build-wasm clippy
+
+.PHONY: deny
+deny: ## Judges what is depended on: licences, duplicates, where it comes from, known weaknesses.
+	@PATH="$$(.ci/get-deny):$$PATH" cargo deny --log-level warn check $(DENY)
 
 .PHONY: unit
 unit: wasm ## Unit and property tests, and the checks of the built module.

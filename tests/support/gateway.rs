@@ -187,18 +187,4 @@ impl Gateway {
         let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
         kibibytes * 1024
     }
-
-    /// Sends bytes as they are, and reads until the gateway closes or `wait` has passed without
-    /// anything coming.
-    pub async fn raw(&self, request: &[u8], wait: Duration) -> Vec<u8> {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request).await.unwrap();
-        let mut answer = Vec::new();
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(Ok(read @ 1..)) = tokio::time::timeout(wait, stream.read(&mut buffer)).await {
-            answer.extend_from_slice(&buffer[..read]);
-        }
-        answer
-    }
 }
