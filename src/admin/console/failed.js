@@ -30,7 +30,7 @@ async function command(verb, doing, done, selection) {
     for (const part of parts(selection)) {
       let answer = await post(`/failed/${verb}`, part);
       sum += answer.count;
-      // In Redis one command is for 1,000 of them. What fails again meanwhile is not for this one.
+      // One command is for 1,000 of them at most. What fails again meanwhile is not for this one.
       const most = answer.more ? sum + (await get("/status")).failed : sum;
       while (answer.more && sum <= most) {
         answer = await post(`/failed/${verb}`, part);
