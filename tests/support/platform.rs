@@ -42,7 +42,7 @@ use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 /// The one key that may call the API.
@@ -78,6 +78,15 @@ struct Desk {
     limited: Option<&'static str>,
 }
 
+/// Listens there, with a queue for as many connections at once as a test may make: by tokio's own, of 1,024,
+/// the kernel drops some of two thousand.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(4096)
+}
+
 impl Platform {
     /// Starts a platform with these forms on a free port of the loopback address.
     pub async fn start(forms: Vec<Form>) -> Platform {
@@ -86,7 +95,7 @@ impl Platform {
 
     /// Starts a platform with these forms at an address that is known beforehand.
     pub async fn start_on(address: SocketAddr, forms: Vec<Form>) -> Platform {
-        let listener = TcpListener::bind(address).await.expect("the address is free");
+        let listener = listen(address).expect("the address is free");
         let address = listener.local_addr().expect("a listener has an address");
         let desk = Arc::new(Mutex::new(Desk {
             store: Store::new(forms),

@@ -1,5 +1,6 @@
 //! A target server that takes pushes down and answers as it is told.
 
+use super::platform::listen;
 use super::wait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -60,13 +61,13 @@ impl Receiver {
 
     /// Answers by a rule.
     pub async fn answering(rule: impl Fn(&Received) -> Response + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         Self::serving(listener, Arc::new(rule))
     }
 
     /// Takes every push, over TLS.
     pub async fn over_tls(acceptor: TlsAcceptor) -> Self {
-        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         Self::serving(Tls { tcp, acceptor }, Arc::new(|_| StatusCode::OK.into_response()))
     }
 
