@@ -1,5 +1,7 @@
 //! A gateway made of memory: its clock is told, its shared map may be forged, and it counts what is done.
 
+use formhook::capture::{Budget, Captured, Exchange, Head};
+use formhook::config::Config;
 use formhook::host::{
     Callout, CalloutError, CalloutId, Expected, Host, MetricId, MetricKind, QueueId, UnixMillis,
     Version,
@@ -195,4 +197,21 @@ impl Host for Gateway {
             *known = i64::try_from(value).unwrap_or(i64::MAX);
         }
     }
+}
+
+/// A call that created a record.
+///
+/// # Panics
+/// If the configuration does not watch such calls.
+pub fn event(config: &Config, record: u8) -> Captured {
+    let budget = Budget::new(1 << 20);
+    let matched = config.operations.find(b"POST", b"/api/v5/app/entry/data/create").unwrap();
+    let mut call = Exchange::begin(matched, 1 << 16, &budget, Duration::ZERO, |_| None);
+    call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
+    let answer = format!(
+        r#"{{"data":{{"_id":"r{record}","appId":"a","entryId":"e","updateTime":"2026-05-12T08:45:09.018Z"}}}}"#
+    );
+    assert!(call.response().make_room(answer.len()));
+    call.response().append(answer.into_bytes());
+    call.finish(UnixMillis(0)).unwrap()
 }

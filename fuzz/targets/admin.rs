@@ -3,17 +3,15 @@
 #![no_main]
 
 use formhook::admin::{Admin, Answer, Handled, Request};
-use formhook::capture::{Budget, Captured, Exchange, Head};
 use formhook::config::{Config, Plugin};
 use formhook::host::{QueueId, Reply, UnixMillis};
 use formhook::pipeline::Pipeline;
 use formhook::store::PushId;
-use formhook_fuzz::gateway::Gateway;
+use formhook_fuzz::gateway::{Gateway, event};
 use formhook_fuzz::requests::{Asked, SECRET, TOKEN, asked, judge_answer, shows};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use std::rc::Rc;
-use std::time::Duration;
 
 const CONFIG: &str = r#"{"platform":"jodoo",
     "forms":[{"app_id":"a","entry_id":"e","fields":[{"id":"_widget_1","alias":"x"}]}],
@@ -34,18 +32,6 @@ const PAGES: [&str; 9] = [
     "/forms/a/e/comparison",
 ];
 
-/// A record was created.
-fn event(config: &Config) -> Captured {
-    let budget = Budget::new(1 << 20);
-    let matched = config.operations.find(b"POST", b"/api/v5/app/entry/data/create").unwrap();
-    let mut call = Exchange::begin(matched, 1 << 16, &budget, Duration::ZERO, |_| None);
-    call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
-    let answer = br#"{"data":{"_id":"r","appId":"a","entryId":"e"}}"#;
-    assert!(call.response().make_room(answer.len()));
-    call.response().append(answer.to_vec());
-    call.finish(UnixMillis(0)).unwrap()
-}
-
 struct Play {
     gateway: Gateway,
     pipeline: Pipeline,
@@ -60,7 +46,7 @@ impl Play {
         let mut pipeline =
             Pipeline::new(Rc::clone(&config), &gateway, "formhook", Some(QueueId(1)));
         pipeline.publish(&gateway, CONFIG.as_bytes());
-        pipeline.captured(&gateway, event(&config), PushId::random(&gateway));
+        pipeline.captured(&gateway, event(&config, 0), PushId::random(&gateway));
         pipeline.woken(&gateway);
         let call = gateway.take_call(0).expect("a push is sent");
         pipeline.reply(&gateway, call.id, &Reply::Broken);

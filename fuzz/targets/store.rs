@@ -3,7 +3,6 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use formhook::capture::{Budget, Captured, Exchange, Head};
 use formhook::codec::Reader;
 use formhook::config::Config;
 use formhook::form::Schema;
@@ -13,7 +12,7 @@ use formhook::pipeline::Pipeline;
 use formhook::platform::{Job, Refusal};
 use formhook::store::{Coalescer, PushId};
 use formhook_fuzz::canonical::read;
-use formhook_fuzz::gateway::Gateway;
+use formhook_fuzz::gateway::{Gateway, event};
 use libfuzzer_sys::fuzz_target;
 use std::rc::Rc;
 use std::time::Duration;
@@ -65,20 +64,6 @@ const MEMORY: &str = r#"{"platform":"jodoo","webhooks":[
 
 const REDIS: &str = r#"{"platform":"jodoo","store":{"redis":{"cluster":"webdis","auth_env":"AUTH"}},"webhooks":[
     {"id":"crm","url":"https://crm.example/","secret":"s","retry":["1s","2s"]}]}"#;
-
-/// A record was created.
-fn event(config: &Config, record: u8) -> Captured {
-    let budget = Budget::new(1 << 20);
-    let matched = config.operations.find(b"POST", b"/api/v5/app/entry/data/create").unwrap();
-    let mut call = Exchange::begin(matched, 1 << 16, &budget, Duration::ZERO, |_| None);
-    call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
-    let answer = format!(
-        r#"{{"data":{{"_id":"r{record}","appId":"a","entryId":"e","updateTime":"2026-05-12T08:45:09.018Z"}}}}"#
-    );
-    assert!(call.response().make_room(answer.len()));
-    call.response().append(answer.into_bytes());
-    call.finish(UnixMillis(0)).unwrap()
-}
 
 fuzz_target!(|input: Input<'_>| {
     judge_decoders(input.value);

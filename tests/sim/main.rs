@@ -32,6 +32,7 @@ mod learning;
 mod misses;
 mod poller;
 mod redis;
+mod targets;
 mod workers;
 mod world;
 
