@@ -31,6 +31,7 @@ pub use wire::{Ack, Protocol, RedisSettings};
 
 use self::batch::Batch;
 use super::{Adopted, Loaded, Memory, Place, State};
+use crate::duration;
 use crate::host::{CalloutId, Host, Reply, random_name};
 use hashbrown::HashSet;
 use std::collections::VecDeque;
@@ -72,6 +73,28 @@ struct Reset {
     webhook: Box<str>,
     after: u64,
     has_failed_since: bool,
+}
+
+/// The clock of Redis, as of its last answer.
+///
+/// A batch may be on its way for long, or come again: what says when something was must not go by when it
+/// arrives.
+#[derive(Debug, Default)]
+struct Clock {
+    /// What Redis said, in milliseconds.
+    said: u64,
+    /// When that was heard, by uptime.
+    heard: Duration,
+}
+
+impl Clock {
+    /// What Redis' clock showed then, or somewhat less: its answer took some time. Nothing before it
+    /// first answered.
+    fn at(&self, uptime: Duration) -> u64 {
+        let since = duration::millis(uptime.saturating_sub(self.heard));
+        let before = duration::millis(self.heard.saturating_sub(uptime));
+        self.said.saturating_add(since).saturating_sub(before)
+    }
 }
 
 /// What one owner has to tell Redis.
@@ -117,6 +140,7 @@ pub(super) struct Redis {
     /// Whether this gateway wants to ask the platform about forms, and until when no other does.
     wants_to_ask: bool,
     asks_until: Duration,
+    clock: Clock,
     /// Since when Redis has answered without a gap, and when it last did.
     contact: Option<(Duration, Duration)>,
     /// Whether to ask for all that Redis has of this gateway.
@@ -154,6 +178,7 @@ impl Redis {
             forms_version: 0,
             wants_to_ask: false,
             asks_until: Duration::ZERO,
+            clock: Clock::default(),
             contact: None,
             audits: true,
             surpluses: 0,
@@ -404,5 +429,20 @@ impl Redis {
         self.known.clear();
         (self.version, self.forms_version) = (0, 0);
         near.places().into_iter().for_each(|place| self.mark(place));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_redis_shows_no_more_than_it_did_however_long_its_answer_took() {
+        let at = Duration::from_millis;
+        let clock = Clock { said: 1_800_000_000_000, heard: at(500) };
+        assert_eq!(clock.at(at(500)), 1_800_000_000_000);
+        assert_eq!(clock.at(at(2_500)), 1_800_000_002_000);
+        assert_eq!(clock.at(at(100)), 1_799_999_999_600);
+        assert!(Clock::default().at(at(86_400_000)) < clock.at(at(0)));
     }
 }

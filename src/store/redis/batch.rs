@@ -4,7 +4,7 @@ use super::super::entry::{Entry, State};
 use super::super::question::mark_text;
 use super::super::{Learned, Loaded, Memory, NoticeKind, Place, Store as _};
 use super::exchange::{self, Exchange, Sought};
-use super::{ASKING, LONGEST_SILENCE, NO_TICKET, POLL_PAUSE, Redis, Reset};
+use super::{ASKING, Clock, LONGEST_SILENCE, NO_TICKET, POLL_PAUSE, Redis, Reset};
 use crate::duration::millis;
 use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES, Schema};
 use crate::history::{Outcome, Record};
@@ -153,7 +153,7 @@ impl Redis {
             && let Some(learning) = self.learnings.pop_front()
         {
             let learned = learned.get_or_insert_with(|| near.learned(host));
-            parts.extend(write_learning(&mut json, learning, learned, now));
+            parts.extend(write_learning(&mut json, learning, learned, &self.clock));
         }
         let mut first_ticket = NO_TICKET;
         while parts.len() < OPS_AT_ONCE {
@@ -293,7 +293,7 @@ fn write_learning(
     json: &mut Builder,
     learning: Learning,
     learned: &[Learned],
-    now: Duration,
+    clock: &Clock,
 ) -> Option<Part> {
     let known = learned.iter().find(|known| known.form == learning.form);
     let (before, after) = Learned::news(known, &learning.lesson)?;
@@ -301,9 +301,11 @@ fn write_learning(
     if text.len() > MAX_SCHEMA_BYTES {
         return None;
     }
-    let age = now.saturating_sub(learning.began);
     op(json, "learn").text(&learning.form.joined()).number(known.map_or(0, |known| known.version));
-    json.text(&text).number(millis(age)).number(before.knows(&learning.lesson).into()).close(b']');
+    json.text(&text)
+        .number(clock.at(learning.began))
+        .number(before.knows(&learning.lesson).into())
+        .close(b']');
     Some(Part::Learn(learning, before, after))
 }
 

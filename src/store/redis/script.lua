@@ -278,15 +278,15 @@ function ops.record(number, hook, result, found_by, record)
   return 1
 end
 
--- Learns what the platform says of a form, from an answer to what was asked so many milliseconds ago.
+-- Learns what the platform says of a form, from an answer to what was asked at this time or somewhat later.
 -- `seen` is the version of what it was compared with: if there is another, it is told, to be compared
 -- anew. 0 if what is known is younger than the question, or there is no room. `is_known` says whether
 -- anything was known of what is learned: of what is new no answer is too old.
-function ops.learn(form, seen, text, age, is_known)
+function ops.learn(form, seen, text, asked, is_known)
   local known = call('HGET', key('forms'), form)
   local version, at = string.match(known or '', '^(%d+) (%d+) ')
   if (tonumber(version) or 0) ~= seen then return {tonumber(version) or 0, known or ''} end
-  if is_known == 1 and now - age <= past(at) then return 0 end
+  if is_known == 1 and asked <= past(at) then return 0 end
   if not known and call('HLEN', key('forms')) >= 500 then return 0 end
   local more = #text - #(known or '')
   if (tonumber(call('GET', key('forms_bytes'))) or 0) + more > 4194304 then return 0 end
@@ -543,6 +543,7 @@ end
 
 local function answer(content)
   content.echo = batch.echo
+  content.now = digits(now)
   return cjson.encode(content)
 end
 

@@ -6,7 +6,7 @@ use super::super::{
     Additions, Adopted, Change, Event, Learned, Memory, NoticeKind, Place, Store as _, Totals,
 };
 use super::batch::{Batch, Learning, Order, Part, Step};
-use super::{ASKING, NO_TICKET, POLL_PAUSE, Redis, SURPLUSES};
+use super::{ASKING, Clock, NO_TICKET, POLL_PAUSE, Redis, SURPLUSES};
 use crate::form::{FormKey, Schema};
 use crate::host::{Host, UnixMillis, Version};
 use crate::json::{Document, Value};
@@ -33,6 +33,9 @@ impl Redis {
             return Err(batch);
         };
         let root = document.root();
+        if let Some(now) = root.get("now").and_then(|now| text(now).parse().ok()) {
+            self.clock = Clock { said: now, heard: host.uptime() };
+        }
         if let Some(error) = root.get("error") {
             self.refused(host, near, batch, &text(error));
             return Ok(());

@@ -311,7 +311,8 @@ fn only_a_script_that_is_loaded_runs_and_nothing_else_does() {
 fn what_is_learned_of_a_form_is_compared_with_what_is_known() {
     let bench = Bench::new();
     let learn = |seen: u64, text: &str, age: u64| {
-        json!([["learn", "a\ne", seen, text, age, u8::from(seen > 0)]])
+        let asked = bench.now.get() - age;
+        json!([["learn", "a\ne", seen, text, asked, u8::from(seen > 0)]])
     };
     let result = |number, ops: &Value| bench.results("g1", number, ops)[0].take();
     assert_eq!(result(1, &learn(0, "one", 5)), json!([1]));
@@ -340,8 +341,9 @@ fn what_is_learned_of_a_form_is_compared_with_what_is_known() {
     assert_eq!(bench.fields("{ns}:forms").len(), 500);
     let large = "x".repeat(512 * 1024);
     bench.now.set(bench.now.get() + 1);
-    let many: Vec<_> =
-        (0..9).map(|n| json!(["learn", format!("a\n{n}"), n + 3, large, 0, 1])).collect();
+    let many: Vec<_> = (0..9)
+        .map(|n| json!(["learn", format!("a\n{n}"), n + 3, large, bench.now.get(), 1]))
+        .collect();
     let results = bench.results("g1", 9, &json!(many));
     let learned = results.as_array().unwrap().iter().filter(|result| result.is_array()).count();
     assert_eq!(learned, 7);
@@ -440,7 +442,10 @@ fn a_clock_that_is_set_back_silences_nothing_and_makes_no_answer_old() {
     bench.now.set(bench.now.get() - 86_400_000);
     assert_eq!(bench.results("g1", 4, &notice), json!([4]));
     assert_eq!(bench.results("g1", 5, &notice), json!([0]));
-    assert_eq!(bench.results("g1", 6, &json!([["learn", "a\ne", 1, "two", 0, 1]])), json!([[2]]));
+    assert_eq!(
+        bench.results("g1", 6, &json!([["learn", "a\ne", 1, "two", bench.now.get(), 1]])),
+        json!([[2]])
+    );
     bench.now.set(bench.now.get() + 60_000);
     let held = bench.results("g1", 7, &json!([["poll", 0, "", 0, 0]]))[0]["notices"].take();
     assert_eq!(held, json!([["crm", 3, 2]]));
