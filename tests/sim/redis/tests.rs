@@ -42,7 +42,11 @@ impl Bench {
     fn answer(&self, gateway: &str, number: u64, ops: &Value) -> Value {
         let answer = self.send(gateway, number, ops);
         let (_, json) = answer.split_once("\r\n").unwrap_or_else(|| panic!("{answer}"));
-        serde_json::from_str(json).unwrap_or_else(|_| panic!("{answer}"))
+        let mut answer: Value = serde_json::from_str(json).unwrap_or_else(|_| panic!("{answer}"));
+        let now = answer.as_object_mut().and_then(|answer| answer.remove("now"));
+        let now = now.and_then(|now| now.as_str()?.parse::<u64>().ok());
+        assert!(now.is_some_and(|now| now <= self.now.get()), "{now:?}: {answer}");
+        answer
     }
 
     fn results(&self, gateway: &str, number: u64, ops: &Value) -> Value {
@@ -298,7 +302,10 @@ fn only_a_script_that_is_loaded_runs_and_nothing_else_does() {
     assert_eq!(bench.send("g1", 1, &json!([])), no_script);
     let sha = bench.put("/SCRIPT/LOAD.raw", SCRIPT.as_bytes());
     assert_eq!(sha, format!("$40\r\n{}\r\n", bench.sha));
-    assert_eq!(bench.send("g1", 1, &json!([])), "$27\r\n{\"dropped\":{},\"results\":{}}\r\n");
+    let now = bench.now.get();
+    let answer = format!(r#"{{"dropped":{{}},"now":"{now}","results":{{}}}}"#);
+    let answer = format!("${}\r\n{answer}\r\n", answer.len());
+    assert_eq!(bench.send("g1", 1, &json!([])), answer);
     let error = bench.put(&format!("/EVALSHA/{}/1/ns.raw", bench.sha), b"{\"ops\":");
     assert!(error.starts_with("-ERR user_script:"), "{error}");
     assert!(bench.put("/SCRIPT/LOAD.raw", b"return ]").starts_with("-ERR Error compiling script"));
