@@ -71,6 +71,14 @@ unpack_debian() {
 
 download_debian() { (cd "$new" && apt-get download -qq "$1"); }
 
+# build_tool CRATE VERSION: builds a program of crates.io into build/CRATE, if it is not there.
+build_tool() {
+    # Cargo keeps there what it has installed.
+    grep -qs "^\"$1 $2 " "build/$1/.crates.toml" && return
+    say "building $1 $2"
+    cargo install "$1" --quiet --locked --version "$2" --root "build/$1" >&2
+}
+
 # Debian keeps the part of python3 that makes virtual environments in a package of its own.
 need_python() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || install_debian python3 python3-venv
