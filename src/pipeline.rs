@@ -146,13 +146,25 @@ impl Pipeline {
 
     /// Tells of a change that cannot be pushed, of this form as far as its ids are known.
     pub fn missed(&mut self, host: &impl Host, miss: Miss, change: Change, form: FormKey) {
-        self.metrics.miss(host, miss);
-        if let Some(op) = change.op() {
-            let id = PushId::random(host);
-            let FormKey { app_id, entry_id } = form;
-            let record = Record::not_captured(id.as_str(), op.name(), miss, host.now());
-            self.record(host, &Record { app_id, entry_id, ..record });
+        match change.op() {
+            Some(op) => self.not_captured(host, miss, op, form, ""),
+            None => self.metrics.miss(host, miss),
         }
+    }
+
+    fn not_captured(
+        &mut self,
+        host: &impl Host,
+        miss: Miss,
+        op: Op,
+        form: FormKey,
+        record_id: &str,
+    ) {
+        self.metrics.miss(host, miss);
+        let (id, record_id) = (PushId::random(host), record_id.into());
+        let FormKey { app_id, entry_id } = form;
+        let record = Record::not_captured(id.as_str(), op.name(), miss, host.now());
+        self.record(host, &Record { app_id, entry_id, record_id, ..record });
     }
 
     fn record(&mut self, host: &impl Host, record: &Record) {

@@ -3,8 +3,6 @@
 use super::{Origin, Pipeline, Trace};
 use crate::capture::{Actor, Batch, Event, Miss, Op};
 use crate::delivery::{Draft, Fetched, Purpose, Webhook};
-use crate::form::FormKey;
-use crate::history::Record;
 use crate::host::{Host, UnixMillis};
 use crate::json::Document;
 use crate::platform::{Job, Refusal, Step, record};
@@ -139,10 +137,6 @@ impl Pipeline {
         batch: &Batch,
         record_id: &str,
     ) {
-        self.metrics.miss(host, miss);
-        let id = PushId::random(host);
-        let FormKey { app_id, entry_id } = batch.form.clone();
-        let record = Record::not_captured(id.as_str(), batch.op.name(), miss, host.now());
-        self.record(host, &Record { app_id, entry_id, record_id: record_id.into(), ..record });
+        self.not_captured(host, miss, batch.op, batch.form.clone(), record_id);
     }
 }

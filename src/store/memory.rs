@@ -17,6 +17,7 @@ mod seen;
 mod settings;
 mod webhooks;
 
+pub(super) use self::failed::{AT_ONCE, BYTES_AT_ONCE};
 pub(super) use self::fleet::Report;
 
 use self::directory::Directory;

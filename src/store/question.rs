@@ -4,6 +4,7 @@
 //! [`Question`], and asks the same again once its answer is there.
 
 use super::entry::Entry;
+use super::memory::{AT_ONCE, BYTES_AT_ONCE};
 use super::redis::{Exchange, Heard, Sought, has_lost_additions, learn_additions, records, report};
 use super::{Additions, Loaded, Place, RedisSettings, Selection, Store, Tiers};
 use crate::history::{Query, Record, Show};
@@ -11,14 +12,8 @@ use crate::host::{CalloutId, Host, Reply, random_number};
 use crate::json::{Builder, Document, Value};
 use std::rc::Rc;
 
-/// How many pushes one command retries or gives up in Redis, which does nothing else meanwhile.
-const AT_ONCE: u64 = 1000;
-
 /// How many records Redis looks at for one page.
 const LOOKS: u64 = 10_000;
-
-/// About how many bytes of bodies a page of the failed cache is made from, whatever its limit is.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The answer is not there yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,7 +269,7 @@ impl Tiers {
             let wants = |entry: &Entry| webhook.is_none_or(|id| *entry.push.webhook == *id);
             let next = self.near.failed_from(host, from, places, &mut |loaded| {
                 let is_wanted = wants(&loaded.entry);
-                let is_over = is_wanted && (entries.len() >= limit || bytes >= PAGE_BYTES);
+                let is_over = is_wanted && (entries.len() >= limit || bytes >= BYTES_AT_ONCE);
                 if is_wanted && !is_over {
                     bytes = bytes.saturating_add(loaded.entry.push.body.len());
                     entries.push(loaded.entry);
@@ -434,7 +429,7 @@ fn write_selection(op: &mut Builder, selection: &Selection) {
             op.maybe(None).text(webhook);
         }
     }
-    op.number(AT_ONCE);
+    op.number(AT_ONCE as u64);
 }
 
 /// Pushes of the failed cache. What cannot be read is left out.

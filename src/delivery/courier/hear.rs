@@ -4,7 +4,7 @@ use super::super::Purpose;
 use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
 use super::super::verdict::{Cause, Verdict, Way, judge};
-use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_ending};
+use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_ending, tell::status};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
@@ -173,8 +173,8 @@ impl<S: Store> Courier<S> {
         }
         job.attempts = job.attempts.saturating_add(1);
         let attempts = job.attempts;
-        let is_gone = matches!(cause, Cause::Status(410)) && is_current;
-        let is_gone = is_gone && target.purpose == Purpose::Push;
+        let is_gone =
+            matches!(cause, Cause::Status(410)) && target.purpose == Purpose::Push && is_current;
         let mut random = [0; 4];
         host.random(&mut random);
         let delay = target.retry.jittered_delay_after(attempts, u32::from_le_bytes(random));
@@ -211,8 +211,7 @@ impl<S: Store> Courier<S> {
                 return self.fetched.push(Fetched { loaded, answer });
             }
         }
-        // None is kept as zero.
-        let status = answer.map(|answer| answer.status).filter(|status| *status > 0);
+        let status = status(answer);
         let cause = cause.to_string();
         let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
         if is_gone {

@@ -5,7 +5,7 @@ use super::super::{Purpose, Webhook, request};
 use super::{Courier, Draft, Ending, NOTICE_PAUSE};
 use crate::form::FormKey;
 use crate::history::{self, Outcome, Record};
-use crate::host::{Host, UnixMillis};
+use crate::host::{Answer, Host, UnixMillis};
 use crate::metrics::PushResult;
 use crate::store::{Change, Changed, Entry, NoticeKind, Push, PushId, Store};
 use std::rc::Rc;
@@ -174,7 +174,7 @@ pub(in crate::delivery) fn record_of_ending(
             .map(|target| history::shown_url(&target.target.to_string()).into())
             .unwrap_or_default(),
         attempts,
-        status: answer.map(|answer| answer.status).filter(|status| *status > 0),
+        status: status(answer),
         cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),
         answer: answer.map_or_else(Box::default, |answer| {
             history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
@@ -182,6 +182,11 @@ pub(in crate::delivery) fn record_of_ending(
         headers,
         ..record_of(push, outcome, ended)
     }
+}
+
+/// The status of an answer. Zero is none, and kept as none.
+pub(super) fn status(answer: Option<&Answer>) -> Option<u16> {
+    answer.map(|answer| answer.status).filter(|status| *status > 0)
 }
 
 /// What the history says of any push that ended.

@@ -5,10 +5,12 @@ use super::super::{Loaded, Place, Selection};
 use super::{Memory, REGIONS, SLOTS};
 use crate::host::{Expected, Host};
 
-/// How many pushes one command retries or gives up, and about how many bytes: a worker serves no API
-/// calls meanwhile, and a VM's memory does not shrink.
-const AT_ONCE: usize = 1000;
-const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+/// How many pushes one command retries or gives up: a worker serves no API calls meanwhile, and Redis does
+/// nothing else.
+pub(in super::super) const AT_ONCE: usize = 1000;
+
+/// About how many bytes of bodies a command or a page takes at once: a VM's memory does not shrink.
+pub(in super::super) const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 
 impl Memory {
     pub(super) fn failed_from(
