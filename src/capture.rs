@@ -12,7 +12,7 @@ mod operation;
 mod route;
 mod source;
 
-pub use body::Body;
+pub use body::{Body, RequestBody};
 pub use budget::{Budget, Reservation};
 pub use event::{Actor, Batch, Captured, Documents, Event, Op, Outcome};
 pub use exchange::{Exchange, Head, is_encoded};

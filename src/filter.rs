@@ -7,7 +7,6 @@ mod desk;
 mod holds;
 mod inbox;
 mod root;
-mod standing;
 mod stream;
 mod translation;
 mod unused;

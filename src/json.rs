@@ -6,6 +6,8 @@
 
 mod builder;
 mod decimal;
+mod end;
+mod members;
 mod pointer;
 mod scan;
 mod text;
@@ -13,6 +15,8 @@ mod write;
 
 pub use builder::Builder;
 pub use decimal::Decimal;
+pub use end::DocumentEnd;
+pub use members::MemberFilter;
 pub use pointer::{Pointer, PointerError};
 pub use scan::{MAX_DEPTH, ParseError};
 pub use text::Text;

@@ -83,13 +83,11 @@ pub fn config() -> Config {
 pub fn captured(operations: &Operations, budget: &Rc<Budget>, answer: &[u8]) -> Captured {
     let matched = operations.find_by(PATH.as_bytes(), &|| Some(b"POST".to_vec())).unwrap();
     let mut call = Exchange::begin(matched, 1 << 20, budget, Duration::ZERO, |_| None);
+    let request = br#"{"app_id":"a","entry_id":"e"}"#;
+    call.request_chunk(request.len(), || request.to_vec());
     call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
-    let feed = |into: &mut Body, body: &[u8]| {
-        assert!(into.make_room(body.len()));
-        into.append(body.to_vec());
-    };
-    feed(call.request(), br#"{"app_id":"a","entry_id":"e"}"#);
-    feed(call.response(), answer);
+    assert!(call.response().make_room(answer.len()));
+    call.response().append(answer.to_vec());
     call.finish(UnixMillis(1_778_575_509_018)).unwrap()
 }
 

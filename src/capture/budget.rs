@@ -1,9 +1,12 @@
-//! One bound for all that a worker holds at the same time.
+//! One bound for all that a worker holds of calls at the same time.
 //!
 //! A single body is bounded by `limits.max_body_bytes`, but a worker sees many calls at once, and
-//! what it cannot allocate would end it.
+//! what it cannot allocate would end it. Nobody needs a key to begin a call, so what is held of calls
+//! that have no answer yet is given up first, the oldest before the others: who never ends a request
+//! loses his own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Bytes that may be held at the same time.
@@ -11,12 +14,23 @@ use std::rc::Rc;
 pub struct Budget {
     limit: usize,
     used: Cell<usize>,
+    /// How much of that cannot be given up; it may be half of the limit.
+    pinned: Cell<usize>,
+    /// Copies of requests that have no answer yet, in the order in which these began.
+    unanswered: RefCell<BTreeMap<u64, Vec<u8>>>,
+    next_copy: Cell<u64>,
 }
 
 impl Budget {
     /// A budget of this many bytes.
     pub fn new(limit: usize) -> Rc<Self> {
-        Rc::new(Budget { limit, used: Cell::new(0) })
+        Rc::new(Budget {
+            limit,
+            used: Cell::new(0),
+            pinned: Cell::new(0),
+            unanswered: RefCell::default(),
+            next_copy: Cell::new(0),
+        })
     }
 
     /// Bytes that are held now.
@@ -26,7 +40,109 @@ impl Budget {
 
     /// An empty reservation, to be grown.
     pub fn reservation(self: &Rc<Self>) -> Reservation {
-        Reservation { budget: Rc::clone(self), bytes: 0 }
+        self.reserved(0, false)
+    }
+
+    /// The same, for bytes that the call itself needs.
+    pub fn pinned(self: &Rc<Self>) -> Reservation {
+        self.reserved(0, true)
+    }
+
+    fn reserved(self: &Rc<Self>, bytes: usize, is_pinned: bool) -> Reservation {
+        Reservation { budget: Rc::clone(self), bytes, is_pinned }
+    }
+
+    /// An empty copy of a request that has no answer yet.
+    pub(super) fn copy(self: &Rc<Self>) -> Copy {
+        let id = self.next_copy.get();
+        self.next_copy.set(id.wrapping_add(1));
+        Copy { id, has_begun: false, budget: Rc::clone(self) }
+    }
+
+    /// Takes more. False if there is not so much left, whatever is given up.
+    fn take(&self, bytes: usize) -> bool {
+        loop {
+            let used = self.used.get().checked_add(bytes);
+            if let Some(used) = used.filter(|used| *used <= self.limit) {
+                self.used.set(used);
+                return true;
+            }
+            let Some((_, oldest)) = self.unanswered.borrow_mut().pop_first() else { return false };
+            self.give_back(oldest.len());
+        }
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.set(self.used.get().saturating_sub(bytes));
+    }
+}
+
+/// The copy of a request that has no answer yet. The budget has its bytes, and may give them up.
+#[derive(Debug)]
+pub(super) struct Copy {
+    id: u64,
+    /// Whether the budget had bytes of it.
+    has_begun: bool,
+    budget: Rc<Budget>,
+}
+
+impl Copy {
+    /// How long it is; `None` if it was given up.
+    pub(super) fn len(&self) -> Option<usize> {
+        match self.budget.unanswered.borrow().get(&self.id) {
+            Some(copy) => Some(copy.len()),
+            None => (!self.has_begun).then_some(0),
+        }
+    }
+
+    /// Makes of it what `change` makes of it, with at most so many bytes more. False if it was given up: for
+    /// others, or now for want of room.
+    #[must_use]
+    pub(super) fn change(&mut self, more: usize, change: impl FnOnce(&mut Vec<u8>)) -> bool {
+        if self.len().is_none() {
+            return false;
+        }
+        if !self.has_begun {
+            self.has_begun = true;
+            self.budget.unanswered.borrow_mut().insert(self.id, Vec::new());
+        }
+        if !self.budget.take(more) {
+            self.give_up();
+            return false;
+        }
+        let mut unanswered = self.budget.unanswered.borrow_mut();
+        // To make room it may have been given up itself.
+        let Some(copy) = unanswered.get_mut(&self.id) else {
+            self.budget.give_back(more);
+            return false;
+        };
+        let reserved = copy.len().saturating_add(more);
+        change(copy);
+        self.budget.give_back(reserved.saturating_sub(copy.len()));
+        true
+    }
+
+    /// It has an answer: its bytes, and what they take of the budget, are its owner's now. `None` if it was given
+    /// up.
+    pub(super) fn claim(self) -> Option<(Vec<u8>, Reservation)> {
+        let copy = match self.budget.unanswered.borrow_mut().remove(&self.id) {
+            Some(copy) => copy,
+            None if self.has_begun => return None,
+            None => Vec::new(),
+        };
+        let reservation = self.budget.reserved(copy.len(), false);
+        Some((copy, reservation))
+    }
+
+    fn give_up(&self) {
+        let copy = self.budget.unanswered.borrow_mut().remove(&self.id);
+        self.budget.give_back(copy.unwrap_or_default().len());
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
@@ -35,28 +151,31 @@ impl Budget {
 pub struct Reservation {
     budget: Rc<Budget>,
     bytes: usize,
+    is_pinned: bool,
 }
 
 impl Reservation {
     /// Takes more of the budget. False, and nothing taken, if there is not so much left.
     #[must_use]
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let used = self.budget.used.get().checked_add(bytes);
-        match used.filter(|used| *used <= self.budget.limit) {
-            Some(used) => {
-                self.budget.used.set(used);
-                self.bytes = self.bytes.saturating_add(bytes);
-                true
-            }
-            None => false,
+        let pinned = self.budget.pinned.get().saturating_add(bytes);
+        if self.is_pinned && pinned > self.budget.limit / 2 || !self.budget.take(bytes) {
+            return false;
         }
+        if self.is_pinned {
+            self.budget.pinned.set(pinned);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        true
     }
 
     /// Gives all of it back.
     pub fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        let used = self.budget.used.get().saturating_sub(bytes);
-        self.budget.used.set(used);
+        self.budget.give_back(bytes);
+        if self.is_pinned {
+            self.budget.pinned.set(self.budget.pinned.get().saturating_sub(bytes));
+        }
     }
 }
 
@@ -70,6 +189,10 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
 
+    fn append(copy: &mut Copy, bytes: &[u8]) -> bool {
+        copy.change(bytes.len(), |copy| copy.extend_from_slice(bytes))
+    }
+
     #[test]
     fn no_more_is_given_than_there_is_and_all_comes_back() {
         let budget = Budget::new(10);
@@ -81,5 +204,53 @@ mod tests {
         assert_eq!(budget.used(), 4);
         drop(b);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_has_no_answer_is_given_up_for_what_comes_later() {
+        let budget = Budget::new(10);
+        let [empty, mut old, mut new] = [budget.copy(), budget.copy(), budget.copy()];
+        assert!(append(&mut old, b"four") && append(&mut new, b"four"));
+        let mut answer = budget.reservation();
+        assert!(answer.grow(5));
+        assert_eq!((empty.len(), old.len(), new.len()), (Some(0), None, Some(4)));
+        assert_eq!(budget.used(), 9);
+        assert!(!append(&mut old, b"x"), "it stays given up");
+        // What has an answer is not given up.
+        let (copy, reservation) = new.claim().unwrap();
+        assert_eq!(copy, b"four");
+        assert!(!answer.grow(2));
+        drop((reservation, answer));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_copy_that_leaves_no_room_for_itself_is_given_up() {
+        let budget = Budget::new(10);
+        let mut copy = budget.copy();
+        assert!(append(&mut copy, b"12345678") && !append(&mut copy, b"90a"));
+        assert_eq!((copy.len(), budget.used()), (None, 0));
+    }
+
+    #[test]
+    fn a_copy_that_becomes_shorter_gives_room_back() {
+        let budget = Budget::new(10);
+        let mut copy = budget.copy();
+        assert!(append(&mut copy, b"12345678"));
+        assert!(copy.change(2, |copy| copy.truncate(3)));
+        assert_eq!((copy.len(), budget.used()), (Some(3), 3));
+        drop(copy);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_calls_need_themselves_leaves_half_for_copies() {
+        let budget = Budget::new(10);
+        let mut pinned = budget.pinned();
+        assert!(pinned.grow(5) && !pinned.grow(1));
+        let mut copy = budget.reservation();
+        assert!(copy.grow(5));
+        drop(pinned);
+        assert!(copy.grow(5));
     }
 }

@@ -1,6 +1,6 @@
 //! One watched API call while it passes.
 
-use super::{Body, Budget, Captured, Change, Matched, Miss};
+use super::{Body, Budget, Captured, Change, Matched, Miss, RequestBody, Reservation};
 use crate::form::FormKey;
 use crate::host::UnixMillis;
 use std::rc::Rc;
@@ -8,6 +8,9 @@ use std::time::Duration;
 
 /// The longest header value that is kept.
 const MAX_HEADER_BYTES: usize = 4096;
+
+/// What a call takes beside its bodies and what is copied of its head.
+const HEAD_BYTES: usize = 512;
 
 /// Headers of the call that go on with the push, so that traces and logs can be joined.
 const TRACE_HEADERS: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
@@ -36,7 +39,12 @@ impl Head {
 /// [`Exchange::finish`]: so no call can make two events.
 #[derive(Debug)]
 pub struct Exchange {
+    /// Its request's body is empty until there is an answer.
     captured: Captured,
+    /// The request's body until then.
+    request: Option<RequestBody>,
+    /// What is kept of the call beside its bodies.
+    head: Reservation,
     progress: Progress,
 }
 
@@ -65,29 +73,41 @@ impl Exchange {
             // A value that is not text is no use in a push, and no reason to lose the event.
             String::from_utf8(value).ok().map(String::into_boxed_str)
         };
-        let body = || Body::new(max_body_bytes, budget.reservation());
         let operation = matched.operation;
         let named = operation.headers();
-        let headers = named.filter_map(|name| Some((name.into(), header(name)?))).collect();
+        let headers = named.filter_map(|name| Some((name.into(), header(name)?)));
+        let mut headers: Vec<(Box<str>, Box<str>)> = headers.collect();
         let trace = TRACE_HEADERS.iter().filter_map(|name| Some((*name, header(name)?)));
-        let mut request = body();
+        let mut trace: Vec<(&str, Box<str>)> = trace.collect();
+        let mut path = matched.path;
+        let mut request = RequestBody::new(max_body_bytes, budget);
         if !operation.reads_request() {
             request.lose(Miss::Incomplete);
         } else if header("content-encoding").is_some_and(|coding| is_encoded(coding.as_bytes())) {
             request.lose(Miss::Encoded);
         }
-        let mut response = body();
+        let mut response = Body::new(max_body_bytes, budget.reservation());
         if !operation.reads_response() {
             response.lose(Miss::Incomplete);
         }
+        let mut head = budget.reservation();
+        let lengths = path.iter().chain(&headers).map(|(_, value)| value.len());
+        let lengths = lengths.chain(trace.iter().map(|(_, value)| value.len()));
+        if !head.grow(lengths.fold(HEAD_BYTES, usize::saturating_add)) {
+            (path, headers, trace) = (Vec::new(), Vec::new(), Vec::new());
+            request.lose(Miss::Overload);
+            response.lose(Miss::Overload);
+        }
         Exchange {
             progress: Progress::Waiting,
+            request: Some(request),
+            head,
             captured: Captured {
-                trace: trace.collect(),
+                trace,
                 headers,
                 operation,
-                path: matched.path,
-                request,
+                path,
+                request: Body::new(0, budget.reservation()),
                 response,
                 at: UnixMillis(0),
                 began,
@@ -105,14 +125,30 @@ impl Exchange {
         self.progress != Progress::Waiting
     }
 
-    /// The form as far as the call tells it until now: an id that is not told is empty.
-    pub fn form(&self) -> FormKey {
+    /// The form as far as the call tells it until now: an id that is not told is empty. Nothing more is
+    /// copied of its request then.
+    pub fn form(&mut self) -> FormKey {
+        self.keep_request();
         self.captured.documents().told_form()
     }
 
-    /// The request's body.
-    pub fn request(&mut self) -> &mut Body {
-        &mut self.captured.request
+    /// Copies a chunk of the request's body, of this size, which `read` reads if it is wanted.
+    pub fn request_chunk(&mut self, size: usize, read: impl FnOnce() -> Vec<u8>) {
+        match &mut self.request {
+            Some(request) => {
+                request.append(size, || self.captured.operation.request_members(), read);
+            }
+            // Its answer has begun before its end.
+            None if self.captured.request.make_room(size) => self.captured.request.append(read()),
+            None => {}
+        }
+    }
+
+    /// From now on the request's body is that of a call that has an answer, or is over.
+    fn keep_request(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.captured.request = request.answered();
+        }
     }
 
     /// The response's body.
@@ -124,9 +160,11 @@ impl Exchange {
     pub fn response_head(&mut self, head: Head) {
         let succeeded = head.is_success();
         self.progress = if succeeded { Progress::Succeeded } else { Progress::Failed };
+        self.keep_request();
         if !succeeded {
             self.captured.request.lose(Miss::Aborted);
             self.captured.response.lose(Miss::Aborted);
+            self.head.release();
         } else if head.is_encoded {
             self.captured.response.lose(Miss::Encoded);
         }
@@ -199,7 +237,7 @@ mod tests {
 
     fn captured(tail: &str, request: &[u8], response: &[&[u8]]) -> Captured {
         let mut exchange = begin(&Budget::new(1 << 20), tail);
-        feed(exchange.request(), &[request]);
+        exchange.request_chunk(request.len(), || request.to_vec());
         exchange.response_head(OK);
         feed(exchange.response(), response);
         exchange.finish(UnixMillis(7)).unwrap()
@@ -306,7 +344,7 @@ mod tests {
         ] {
             let budget = Budget::new(1 << 20);
             let mut exchange = begin(&budget, "create");
-            feed(exchange.request(), &[b"{}"]);
+            exchange.request_chunk(2, || b"{}".to_vec());
             exchange.response_head(head);
             feed(exchange.response(), &[CREATED.as_bytes()]);
             assert_eq!(budget.used(), 0, "{head:?}");
@@ -361,7 +399,9 @@ mod tests {
         ) {
             let budget = Budget::new(1500);
             let mut exchange = begin(&budget, "update");
-            feed(exchange.request(), &request.iter().map(|chunk| &chunk[..]).collect::<Vec<_>>());
+            for chunk in &request {
+                exchange.request_chunk(chunk.len(), || chunk.clone());
+            }
             exchange.response_head(OK);
             feed(exchange.response(), &response.iter().map(|chunk| &chunk[..]).collect::<Vec<_>>());
             prop_assert!(budget.used() <= 1500);

@@ -49,6 +49,17 @@ impl Operation {
         self.reads(|source| matches!(source, Source::Request(_)))
     }
 
+    /// The members of the request's outermost object that are looked at; `None` if its body may be no object.
+    pub fn request_members(&self) -> Option<Vec<Box<str>>> {
+        let pointers = self.places().filter_map(|source| match source {
+            Source::Request(pointer) => Some(pointer),
+            _ => None,
+        });
+        // A number may be the place in an array.
+        let is_name = |name: &&str| !name.bytes().all(|byte| byte.is_ascii_digit());
+        pointers.map(|pointer| pointer.first().filter(is_name).map(Into::into)).collect()
+    }
+
     /// Whether the body of the response is ever looked at.
     pub fn reads_response(&self) -> bool {
         self.reads(|source| matches!(source, Source::Response(_)))

@@ -84,21 +84,28 @@ impl Desk {
     }
 
     pub(super) fn body(&mut self, size: usize, is_end: bool) -> Action {
-        if size > MAX_BODY_BYTES {
-            if self.request.take().is_some() {
+        // Taken out as it comes: what Envoy holds it bounds by a limit of its own.
+        let new = chunk(BufferType::HttpRequestBody, size);
+        if size > 0 {
+            let _ = hostcalls::set_buffer(BufferType::HttpRequestBody, 0, size, b"");
+        }
+        if let Some(mut request) = self.request.take() {
+            if request.body.len().saturating_add(new.len()) > MAX_BODY_BYTES {
                 send(&Answer::too_large());
+                return Action::Pause;
             }
-        } else if is_end && let Some(mut request) = self.request.take() {
-            // Paused, so all of the body is there.
-            request.body = chunk(BufferType::HttpRequestBody, size);
-            self.handle(request);
+            request.body.extend_from_slice(&new);
+            if is_end {
+                self.handle(request);
+            } else {
+                self.request = Some(request);
+            }
         }
         Action::Pause
     }
 
     pub(super) fn trailers(&mut self) -> Action {
-        if let Some(mut request) = self.request.take() {
-            request.body = chunk(BufferType::HttpRequestBody, MAX_BODY_BYTES);
+        if let Some(request) = self.request.take() {
             self.handle(request);
         }
         Action::Pause

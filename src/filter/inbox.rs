@@ -12,13 +12,24 @@ pub(super) enum Finished {
         call: Captured,
         /// Of the push that may come of it, as the access log has it.
         id: PushId,
-        /// The stream that waits for its pushes to be stored, if it does.
-        holds: Option<u32>,
+        /// Whether its answer waits for its pushes to be stored.
+        hold: Hold,
     },
     /// One that was not.
     Missed(Miss, Change, FormKey),
     /// A body that could not be translated.
     Untranslated(Miss),
+}
+
+/// Whether the end of an answer waits until its pushes are stored.
+#[derive(Clone, Copy)]
+pub(super) enum Hold {
+    /// Nobody asked for it.
+    NotAsked,
+    /// That of this stream waits.
+    Stream(u32),
+    /// It came with more bytes than can be held.
+    TooLarge,
 }
 
 /// Finished calls that the root has not read yet. Bounded by the budget that their bodies take

@@ -2,8 +2,7 @@
 
 use super::desk::Desk;
 use super::holds::Holds;
-use super::inbox::{Finished, Inbox};
-use super::standing::Standing;
+use super::inbox::{Finished, Hold, Inbox};
 use super::stream::Stream;
 use super::unused::{unused_of_context, unused_of_root_context};
 use super::watch::Watch;
@@ -41,7 +40,6 @@ pub(super) struct Shared {
     pub(super) budget: Rc<Budget>,
     pub(super) inbox: Inbox,
     pub(super) holds: Holds,
-    pub(super) standing: Standing,
     /// The forms as they count at the moment.
     forms: RefCell<Rc<Forms>>,
     /// Whether callers may speak of any of them by aliases.
@@ -115,11 +113,15 @@ impl Running {
         }
         for call in calls {
             match call {
-                Finished::Captured { call, id, holds } => {
+                Finished::Captured { call, id, hold } => {
                     self.pipeline.captured(&Envoy, call, id);
-                    if let Some(stream) = holds {
-                        let (ticket, _) = self.pipeline.tickets();
-                        self.shared.holds.hold(stream, ticket, Envoy.uptime());
+                    match hold {
+                        Hold::NotAsked => {}
+                        Hold::Stream(stream) => {
+                            let (ticket, _) = self.pipeline.tickets();
+                            self.shared.holds.hold(stream, ticket, Envoy.uptime());
+                        }
+                        Hold::TooLarge => self.pipeline.not_stored_in_time(&Envoy, 1),
                     }
                 }
                 Finished::Missed(miss, change, form) => {
@@ -133,15 +135,11 @@ impl Running {
 
     /// Has the root woken when a stream has waited for long enough.
     fn wake_for_streams(&mut self) {
-        let dues = [self.shared.holds.due(), self.shared.standing.due()];
-        self.pipeline.wake_by(dues.into_iter().flatten().min());
+        self.pipeline.wake_by(self.shared.holds.due());
     }
 
-    /// Lets responses go whose pushes are stored, and requests whose body does not come.
+    /// Lets responses go whose pushes are stored.
     fn let_go(&mut self) {
-        if self.shared.standing.due().is_some() {
-            self.shared.standing.let_go();
-        }
         if self.shared.holds.due().is_some() {
             let (_, stored) = self.pipeline.tickets();
             let down_since = self.pipeline.store_is_down_since();
@@ -308,7 +306,6 @@ fn watch(root: u32, config: Config, json: &[u8]) -> Running {
         budget,
         inbox: Inbox::default(),
         holds: Holds::new(root, ack_timeout),
-        standing: Standing::new(root),
         forms: RefCell::default(),
         speaks_aliases: Cell::new(false),
         queue: own_queue(),

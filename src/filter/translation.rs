@@ -1,19 +1,25 @@
 //! An API call whose bodies get other names of fields on their way, see [`crate::translate`].
 //!
-//! A body is held until it is whole, and its headers with it: its length changes. Chunks are taken
-//! out as they come, since what Envoy holds for a filter it bounds by itself, and ends the call
-//! with an error. What cannot be translated goes on as it came.
+//! A body is taken out of Envoy's buffer chunk by chunk and put back as a whole when it is complete.
+//! Nothing is left in that buffer meanwhile and no callback answers `Pause`: what Envoy holds for a
+//! filter it bounds by a limit that the filter does not know, and beyond it ends the call, from within
+//! the filter's own callback where that one adds to the buffer. The headers go on before the body, so
+//! they tell no length. What cannot be translated goes on as it came.
 
 use super::inbox::Finished;
 use super::root::Shared;
 use crate::capture::{self, Head, Miss, is_encoded};
 use crate::form::{Form, FormKey, Forms};
 use crate::host::wasm::{chunk, header, number};
-use crate::json::Document;
+use crate::json::{Document, DocumentEnd};
 use crate::translate::{Direction, Endpoint, form_of, translated};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{Action, BufferType, MapType};
+use proxy_wasm::types::{BufferType, MapType};
 use std::rc::Rc;
+
+/// The smallest limit of Envoy's buffers that a gateway is expected to have: Envoy Gateway sets 32 KiB.
+/// As much may be in a buffer that may have the limit.
+pub(super) const SMALLEST_BUFFER_LIMIT: usize = 32 * 1024;
 
 /// What is done to a body.
 enum Body {
@@ -21,8 +27,38 @@ enum Body {
     Passes,
     /// It passes, and is read for the form that it names.
     Read(capture::Body),
-    /// It is held.
-    Held(capture::Body),
+    /// It is taken out until it is complete.
+    Held(Held),
+}
+
+/// The chunks of a body that were taken out of Envoy's buffer.
+struct Held {
+    copy: capture::Body,
+    end: End,
+    /// The body in the other language, if it is complete and waits for the next callback.
+    translated: Option<Vec<u8>>,
+}
+
+/// How the end of a body is known before Envoy tells it. Envoy may tell it by trailers, and then there
+/// is no chunk any more into whose place a body can be put.
+enum End {
+    /// So many bytes are to come.
+    Length(usize),
+    /// The headers told no length.
+    Document(DocumentEnd),
+}
+
+impl End {
+    /// Whether a body is complete with this chunk.
+    fn is_in(&mut self, chunk: &[u8]) -> bool {
+        match self {
+            End::Length(to_come) => {
+                *to_come = to_come.saturating_sub(chunk.len());
+                *to_come == 0
+            }
+            End::Document(end) => end.is_in(chunk),
+        }
+    }
 }
 
 /// One way of a call.
@@ -43,8 +79,9 @@ const RESPONSE: Way = Way {
     direction: Direction::Aliases,
 };
 
-/// What describes the bytes of an answer, and is not true of a translated one.
-const OF_THE_BYTES: [&str; 5] = ["etag", "content-md5", "digest", "content-digest", "repr-digest"];
+/// What describes the bytes of a body, and is not true of a translated one.
+const OF_THE_BYTES: [&str; 6] =
+    ["content-length", "content-md5", "digest", "content-digest", "repr-digest", "etag"];
 
 /// An API call that is translated.
 pub(super) struct Translation {
@@ -76,92 +113,145 @@ impl Translation {
             response: Body::Passes,
         };
         if reads && !is_end && translation.may_read(&REQUEST) {
-            let copied = translation.copied();
             translation.request = match translation.endpoint.request.is_empty() {
-                true => Body::Read(copied),
-                false => Body::Held(copied),
+                true => Body::Read(translation.copy()),
+                false => translation.hold(&REQUEST),
             };
         }
         Some(translation)
     }
 
-    /// Whether the headers of the request have to wait for its body.
-    pub(super) fn holds_request(&self) -> bool {
-        matches!(self.request, Body::Held(_))
-    }
-
-    /// The request passes, and is not understood.
-    pub(super) fn give_up(&mut self) {
-        self.request = Body::Passes;
-    }
-
-    pub(super) fn request_body(&mut self, size: usize, is_end: bool) -> Action {
+    /// Handles a chunk of the request.
+    pub(super) fn request_body(&mut self, size: usize, is_end: bool) {
         let body = std::mem::replace(&mut self.request, Body::Passes);
-        let (body, action) = self.pass(&REQUEST, body, size, is_end);
-        self.request = body;
-        action
+        self.request = self.pass(&REQUEST, body, size, is_end).0;
     }
 
-    /// The answer begins. Whether its headers have to wait for its body.
-    pub(super) fn response_headers(&mut self, head: Head) -> Action {
+    /// The request ends by trailers.
+    pub(super) fn request_trailers(&mut self) {
+        let body = std::mem::replace(&mut self.request, Body::Passes);
+        self.end_without_chunk(&REQUEST, body);
+    }
+
+    /// The answer begins.
+    pub(super) fn response_headers(&mut self, head: Head) {
         if !head.is_success() || self.endpoint.response.is_empty() {
-            return Action::Continue;
+            return;
         }
         let forms = self.shared.forms();
         let form = self.endpoint.form.as_ref().and_then(|form| speaking(&forms, form));
-        if form.is_none() || !self.may_read(&RESPONSE) {
-            return Action::Continue;
+        if form.is_some() && self.may_read(&RESPONSE) {
+            self.response = self.hold(&RESPONSE);
         }
-        self.response = Body::Held(self.copied());
-        Action::Pause
     }
 
-    pub(super) fn response_body(&mut self, size: usize, is_end: bool) -> Action {
+    /// Handles a chunk of the answer. How many bytes of it are in Envoy's buffer then.
+    pub(super) fn response_body(&mut self, size: usize, is_end: bool) -> usize {
         let body = std::mem::replace(&mut self.response, Body::Passes);
-        let (body, action) = self.pass(&RESPONSE, body, size, is_end);
+        let (body, left) = self.pass(&RESPONSE, body, size, is_end);
         self.response = body;
-        action
+        left
     }
 
-    /// Handles a chunk. What the body is from now on, and what Envoy has to do.
-    fn pass(&mut self, way: &Way, body: Body, size: usize, is_end: bool) -> (Body, Action) {
-        let (mut copied, is_held) = match body {
-            Body::Passes => return (Body::Passes, Action::Continue),
-            Body::Read(copied) => (copied, false),
-            Body::Held(copied) => (copied, true),
+    /// The answer ends by trailers.
+    pub(super) fn response_trailers(&mut self) {
+        let body = std::mem::replace(&mut self.response, Body::Passes);
+        self.end_without_chunk(&RESPONSE, body);
+    }
+
+    /// Begins to take a body out. Its headers go on now, before it is known what becomes of it.
+    fn hold(&self, way: &Way) -> Body {
+        let length = number(way.headers, "content-length");
+        for name in OF_THE_BYTES {
+            let _ = hostcalls::remove_map_value(way.headers, name);
+        }
+        let end = length.map_or_else(|| End::Document(DocumentEnd::default()), End::Length);
+        Body::Held(Held { copy: self.copy(), end, translated: None })
+    }
+
+    /// Handles a chunk. What the body is from now on, and how much is in Envoy's buffer.
+    fn pass(&mut self, way: &Way, body: Body, size: usize, is_end: bool) -> (Body, usize) {
+        let mut held = match body {
+            Body::Passes => return (Body::Passes, size),
+            Body::Read(copy) => return (self.read(way, copy, size, is_end), size),
+            Body::Held(held) => held,
         };
-        if size > 0 {
-            let new = chunk(way.buffer, size);
-            if let Err(miss) = copied.reserve(new.len()) {
-                self.untranslated(miss);
-                if is_held {
-                    put(way, size, &[copied.bytes().unwrap_or_default(), &new].concat());
-                }
-                return (Body::Passes, Action::Continue);
-            }
-            copied.append(new);
+        if let Some(translated) = &held.translated {
+            return (Body::Passes, size.saturating_add(put(way, 0, translated)));
         }
-        // Envoy's decompressor gives an answer trailers, behind an empty chunk. Were that one stopped,
-        // Envoy would never come to them.
-        let is_end = is_end || size == 0 && way.direction == Direction::Aliases;
+        if let Err(miss) = held.copy.reserve(size) {
+            self.untranslated(miss);
+            // Before the chunk, of which there may be too much to read.
+            let taken_out = held.copy.bytes().unwrap_or_default();
+            return (Body::Passes, size.saturating_add(put(way, 0, taken_out)));
+        }
+        let new = chunk(way.buffer, size);
+        let is_first = held.copy.bytes().is_ok_and(<[u8]>::is_empty);
+        // Envoy's decompressor gives an answer trailers, behind an empty chunk.
+        let is_before_trailers = size == 0 && way.direction == Direction::Aliases;
+        let is_whole = is_end || is_before_trailers || held.end.is_in(&new);
+        held.copy.append(new);
+        if !is_whole {
+            return (Body::Held(held), put(way, size, b""));
+        }
+        let old = held.copy.bytes().unwrap_or_default();
+        if old.is_empty() {
+            return (Body::Passes, size);
+        }
+        let Some(new) = self.translate(way, old) else {
+            let left = if is_first { size } else { put(way, size, old) };
+            return (Body::Passes, left);
+        };
+        // A body that comes in one piece may come from a filter that had Envoy hold it. That buffer has a limit,
+        // and to go beyond it ends the call from within this callback.
+        let fits = !is_first || new.len() <= size.max(SMALLEST_BUFFER_LIMIT);
+        if fits {
+            (Body::Passes, put(way, size, &new))
+        } else if is_end {
+            self.untranslated(Miss::TooLarge);
+            (Body::Passes, size)
+        } else {
+            held.translated = Some(new);
+            (Body::Held(held), put(way, size, b""))
+        }
+    }
+
+    /// Handles a chunk of a request that passes and is read.
+    fn read(&mut self, way: &Way, mut copy: capture::Body, size: usize, is_end: bool) -> Body {
+        if let Err(miss) = copy.reserve(size) {
+            self.untranslated(miss);
+            return Body::Passes;
+        }
+        copy.append(chunk(way.buffer, size));
         if !is_end {
-            if is_held && size > 0 {
-                put(way, size, b"");
-            }
-            return match is_held {
-                true => (Body::Held(copied), Action::Pause),
-                false => (Body::Read(copied), Action::Continue),
-            };
+            return Body::Read(copy);
         }
-        let old = copied.bytes().unwrap_or_default();
-        let new = self.translate(way, old);
-        if is_held {
-            put(way, size, new.as_deref().unwrap_or(old));
-            if let Some(new) = new {
-                mend_headers(way, new.len());
+        // It tells the form, and has no names of fields in it.
+        let _ = self.translate(way, copy.bytes().unwrap_or_default());
+        Body::Passes
+    }
+
+    /// Trailers end a body.
+    fn end_without_chunk(&mut self, way: &Way, body: Body) {
+        match body {
+            Body::Passes => {}
+            Body::Read(copy) => drop(self.read(way, copy, 0, true)),
+            Body::Held(held) => {
+                if held.copy.bytes().is_ok_and(<[u8]>::is_empty) {
+                    return;
+                }
+                // A document that was cut off, without a length, before trailers. To pass the rest as if
+                // it were whole would be worse than to end the call.
+                log::error!(
+                    "a body is no whole JSON document and ends by trailers: the call is ended"
+                );
+                self.untranslated(Miss::Malformed);
+                let _ = match way.direction {
+                    Direction::Ids => hostcalls::reset_http_request(),
+                    Direction::Aliases => hostcalls::reset_http_response(),
+                };
             }
         }
-        (Body::Passes, Action::Continue)
     }
 
     /// A whole body in the other language; `None` if it stays as it is.
@@ -198,9 +288,9 @@ impl Translation {
         false
     }
 
-    fn copied(&self) -> capture::Body {
+    fn copy(&self) -> capture::Body {
         let Shared { config, budget, .. } = &*self.shared;
-        capture::Body::new(config.limits.max_body_bytes, budget.reservation())
+        capture::Body::new(config.limits.max_body_bytes, budget.pinned())
     }
 
     /// A body goes as it came, and why.
@@ -214,22 +304,11 @@ fn speaking<'f>(forms: &'f Forms, key: &FormKey) -> Option<&'f Form> {
     forms.get(key).filter(|form| form.speaks_aliases())
 }
 
-/// Puts bytes in the place of the chunk that is being handled.
-fn put(way: &Way, size: usize, bytes: &[u8]) {
+/// Puts bytes in the place of the first `size` bytes of the chunk that is being handled, which are all of
+/// them or none. How many were put.
+fn put(way: &Way, size: usize, bytes: &[u8]) -> usize {
     if hostcalls::set_buffer(way.buffer, 0, size, bytes).is_err() {
         log::error!("the host does not take a translated body");
     }
-}
-
-/// Has the headers fit a body of so many bytes.
-fn mend_headers(way: &Way, bytes: usize) {
-    let length = bytes.to_string();
-    if header(way.headers, "content-length").is_some() {
-        let _ = hostcalls::set_map_value(way.headers, "content-length", Some(&length));
-    }
-    if way.direction == Direction::Aliases {
-        for name in OF_THE_BYTES {
-            let _ = hostcalls::remove_map_value(way.headers, name);
-        }
-    }
+    bytes.len()
 }

@@ -1,9 +1,9 @@
 //! A stream context: one API call. It looks, and touches nothing but `accept-encoding`, and names
 //! of fields where that is asked for.
 
-use super::inbox::Finished;
+use super::inbox::{Finished, Hold};
 use super::root::Shared;
-use super::translation::Translation;
+use super::translation::{SMALLEST_BUFFER_LIMIT, Translation};
 use crate::capture::{Change, Exchange, Head, is_encoded};
 use crate::host::wasm::{Envoy, chunk, header, number};
 use crate::host::{Host, VIA_UPSTREAM};
@@ -17,7 +17,7 @@ pub(super) struct Watch {
     shared: Rc<Shared>,
     /// This stream.
     id: u32,
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
     /// How much of the response is to come, if its end may have to be held: a client that was told
     /// the length waits for no other end.
     to_come: Option<usize>,
@@ -29,9 +29,9 @@ impl Watch {
         Watch { shared, id, exchange: None, to_come: None, translation: None }
     }
 
-    /// The response is complete. Envoy says so in one of three ways, or in none. Its end is held
-    /// if its pushes are to be stored first.
-    pub(super) fn finish(&mut self) -> Action {
+    /// The response is complete. Envoy says so in one of three ways, or in none. Its end, with this
+    /// many bytes before it, is held if its pushes are to be stored first.
+    fn finish(&mut self, buffered: usize) -> Action {
         let Some(exchange) = self.exchange.take() else {
             return Action::Continue;
         };
@@ -42,10 +42,14 @@ impl Watch {
         if let Ok(call) = exchange.finish(Envoy.now()) {
             let id = PushId::random(&Envoy);
             show_in_access_log(call.operation.change, &id);
-            let holds = self.shared.holds.ack_timeout().map(|_| self.id);
-            self.shared.hand_over(Finished::Captured { call, id, holds });
-            if holds.is_some() {
-                self.shared.holds.begin(self.id);
+            let hold = match self.shared.holds.ack_timeout() {
+                None => Hold::NotAsked,
+                Some(_) if buffered > SMALLEST_BUFFER_LIMIT => Hold::TooLarge,
+                Some(_) => Hold::Stream(self.id),
+            };
+            self.shared.hand_over(Finished::Captured { call, id, hold });
+            if let Hold::Stream(stream) = hold {
+                self.shared.holds.begin(stream);
                 return Action::Pause;
             }
         }
@@ -53,7 +57,7 @@ impl Watch {
     }
 
     /// The call ended before its response did.
-    fn cut_off(&self, exchange: Exchange) {
+    fn cut_off(&self, mut exchange: Box<Exchange>) {
         let (change, form) = (exchange.change(), exchange.form());
         if let Some(miss) = exchange.abort() {
             self.shared.hand_over(Finished::Missed(miss, change, form));
@@ -71,7 +75,7 @@ impl Watch {
         let limit = config.limits.max_body_bytes;
         let matched = config.operations.find_by(&path, &|| request(":method"));
         self.exchange = matched.map(|matched| {
-            Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request)
+            Box::new(Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request))
         });
         self.translation = Translation::begin(&self.shared, &path, is_end);
         let is_read = self.exchange.is_some() || self.translation.is_some();
@@ -79,38 +83,26 @@ impl Watch {
             // A body that comes compressed could not be read.
             let _ = hostcalls::remove_map_value(MapType::HttpRequestHeaders, "accept-encoding");
         }
-        match &self.translation {
-            Some(translation) if translation.holds_request() => {
-                if self.shared.standing.begin(self.id) {
-                    self.shared.wake_root();
-                }
-                Action::Pause
-            }
-            _ => Action::Continue,
-        }
+        Action::Continue
     }
 
     pub(super) fn request_body(&mut self, size: usize, is_end: bool) -> Action {
-        if let Some(exchange) = &mut self.exchange
-            && size > 0
-            && exchange.request().make_room(size)
+        if size > 0
+            && let Some(exchange) = &mut self.exchange
         {
-            exchange.request().append(chunk(BufferType::HttpRequestBody, size));
+            exchange.request_chunk(size, || chunk(BufferType::HttpRequestBody, size));
         }
-        self.translate_request(size, is_end)
-    }
-
-    fn translate_request(&mut self, size: usize, is_end: bool) -> Action {
-        let Some(translation) = &mut self.translation else { return Action::Continue };
-        if translation.holds_request() && !self.shared.standing.goes_on(self.id) {
-            // Its headers went before it, and say how long it is.
-            translation.give_up();
+        if let Some(translation) = &mut self.translation {
+            translation.request_body(size, is_end);
         }
-        translation.request_body(size, is_end)
+        Action::Continue
     }
 
     pub(super) fn request_trailers(&mut self) -> Action {
-        self.translate_request(0, true)
+        if let Some(translation) = &mut self.translation {
+            translation.request_trailers();
+        }
+        Action::Continue
     }
 
     pub(super) fn response_headers(&mut self, is_end: bool) -> Action {
@@ -127,19 +119,20 @@ impl Watch {
             exchange.response_head(head);
         }
         if is_end {
-            return self.finish();
+            return self.finish(0);
         }
-        if let Some(translation) = &mut self.translation
-            && translation.response_headers(head) == Action::Pause
+        if let Some(translation) = &mut self.translation {
+            translation.response_headers(head);
+        }
+        if self.shared.holds.ack_timeout().is_some() && self.exchange.is_some() && head.is_success()
         {
-            // Nothing goes before its end, so that need not be held.
-            return Action::Pause;
+            self.to_come = number(MapType::HttpResponseHeaders, "content-length");
+            if self.to_come.is_some_and(|bytes| bytes > SMALLEST_BUFFER_LIMIT) {
+                // Its last chunk could be too much to hold. Without a length its end is one of its own.
+                let _ = hostcalls::remove_map_value(MapType::HttpResponseHeaders, "content-length");
+                self.to_come = None;
+            }
         }
-        self.to_come = self
-            .shared
-            .holds
-            .ack_timeout()
-            .and_then(|_| number(MapType::HttpResponseHeaders, "content-length"));
         Action::Continue
     }
 
@@ -154,14 +147,14 @@ impl Watch {
             exchange.response().append(chunk(BufferType::HttpResponseBody, size));
         }
         self.to_come = self.to_come.map(|bytes| bytes.saturating_sub(size));
-        let action = match &mut self.translation {
+        let buffered = match &mut self.translation {
             Some(translation) => translation.response_body(size, is_end),
-            None => Action::Continue,
+            None => size,
         };
         if is_end || self.to_come == Some(0) {
-            return self.finish();
+            return self.finish(buffered);
         }
-        action
+        Action::Continue
     }
 
     pub(super) fn response_trailers(&mut self) -> Action {
@@ -170,15 +163,14 @@ impl Watch {
             return Action::Pause;
         }
         if let Some(translation) = &mut self.translation {
-            translation.response_body(0, true);
+            translation.response_trailers();
         }
-        self.finish()
+        self.finish(0)
     }
 
     /// The stream is over.
     pub(super) fn over(&mut self) {
         self.shared.holds.forget(self.id);
-        self.shared.standing.forget(self.id);
         // If none of the ends of a response was seen, it was cut off.
         if let Some(exchange) = self.exchange.take() {
             self.cut_off(exchange);

@@ -48,6 +48,11 @@ impl Pointer {
         Pointer { tokens: names.map(Into::into).into() }
     }
 
+    /// The member of the outermost object that it leads into; `None` if it is the whole document.
+    pub fn first(&self) -> Option<&str> {
+        self.tokens.first().map(|token| &**token)
+    }
+
     /// The value it points at.
     pub fn resolve<'d>(&self, root: Value<'d>) -> Option<Value<'d>> {
         self.tokens.iter().try_fold(root, |value, token| match value.kind() {

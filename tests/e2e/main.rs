@@ -18,6 +18,7 @@ mod delivery;
 mod documentation;
 mod events;
 mod forms;
+mod held_bodies;
 mod interop;
 mod kubernetes;
 mod large_bodies;

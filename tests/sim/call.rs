@@ -59,9 +59,7 @@ pub fn answered(
     let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
     let limit = config.limits.max_body_bytes;
     let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), began, |_| None);
-    if exchange.request().make_room(request.len()) {
-        exchange.request().append(request.into());
-    }
+    exchange.request_chunk(request.len(), || request.into());
     exchange.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
     if exchange.response().make_room(response.len()) {
         exchange.response().append(response.into());

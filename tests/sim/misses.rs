@@ -64,7 +64,7 @@ fn a_call_that_was_cut_off_is_found_by_its_form() {
     let path = b"/api/v4/app/a1/entry/e1/data_update";
     let matched = play.config.operations.find(b"POST", path).unwrap();
     let budget = play.pipeline.budget();
-    let exchange = Exchange::begin(matched, 1024, budget, Duration::ZERO, |_| None);
+    let mut exchange = Exchange::begin(matched, 1024, budget, Duration::ZERO, |_| None);
     let (change, form) = (exchange.change(), exchange.form());
     assert_eq!(exchange.abort(), Some(Miss::Aborted));
     play.pipeline.missed(&play.host, Miss::Aborted, change, form);

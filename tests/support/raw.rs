@@ -73,17 +73,32 @@ async fn play(mut stream: TcpStream, steps: &[Step]) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// Reads a request with a `content-length`, or with no body.
+/// Reads a request with a `content-length`, in chunks without trailers, or with no body.
 async fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
+    let head = read_through(stream, b"\r\n\r\n").await?.to_lowercase();
+    if head.contains("\r\ntransfer-encoding: chunked\r\n") {
+        loop {
+            let size = read_through(stream, b"\r\n").await?;
+            let size = usize::from_str_radix(size.trim(), 16).unwrap();
+            stream.read_exact(&mut vec![0; size + 2]).await?;
+            if size == 0 {
+                return Ok(());
+            }
+        }
     }
-    let head = String::from_utf8_lossy(&head).to_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     let length = length.map_or(0, |length| length.trim().parse().unwrap());
     stream.read_exact(&mut vec![0; length]).await?;
     Ok(())
+}
+
+/// Reads until these bytes have come.
+async fn read_through(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(end) {
+        bytes.push(stream.read_u8().await?);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A port where nobody listens, nor ever will.
