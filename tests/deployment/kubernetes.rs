@@ -29,6 +29,13 @@ fn only(file: &str, kind: &str) -> Value {
     found.remove(0)
 }
 
+fn named(file: &str, kind: &str, name: &str) -> Value {
+    let mut found = of_kind(file, kind);
+    found.retain(|one| one["metadata"]["name"] == name);
+    assert_eq!(found.len(), 1, "{file} has {} of {kind} {name}", found.len());
+    found.remove(0)
+}
+
 #[test]
 fn their_schemas_take_the_resources() {
     assert_eq!(faults(&text(ISTIO)), "");
@@ -126,7 +133,7 @@ fn under_istio_the_filter_sees_the_port_of_the_platform_and_the_console_the_same
     let route = &only(ISTIO, "VirtualService")["spec"]["http"][0];
     assert_eq!(route["route"][0]["destination"]["port"]["number"], *seen);
 
-    let admin = only(ISTIO, "EnvoyFilter");
+    let admin = named(ISTIO, "EnvoyFilter", "formhook-admin");
     let pods = &admin["spec"]["workloadSelector"]["labels"];
     assert_eq!(*pods, plugin["spec"]["selector"]["matchLabels"]);
     let patches = admin["spec"]["configPatches"].as_array().unwrap();
@@ -147,7 +154,8 @@ fn under_istio_the_filter_sees_the_port_of_the_platform_and_the_console_the_same
 
 #[test]
 fn under_envoy_gateway_a_webhook_leads_to_a_cluster_that_is_patched_in() {
-    let patches = only(ENVOY_GATEWAY, "EnvoyPatchPolicy")["spec"]["jsonPatches"].take();
+    let patches =
+        named(ENVOY_GATEWAY, "EnvoyPatchPolicy", "formhook-targets")["spec"]["jsonPatches"].take();
     let policy = only(ENVOY_GATEWAY, "EnvoyExtensionPolicy");
     for webhook in policy["spec"]["wasm"][0]["config"]["webhooks"].as_array().unwrap() {
         let mut patches = patches.as_array().unwrap().iter();

@@ -2,18 +2,19 @@
 //! not here: each test does by itself what they do with a resource, and says so.
 
 use super::support::gateway::{Gateway, Setup, root};
+use super::support::raw::exchange;
 use super::support::receiver::Receiver;
 use super::support::tls::Authority;
 use super::*;
 use reqwest::Method;
 
-/// The only resource of a kind.
-fn resource(file: &str, kind: &str) -> Value {
+/// The resource of a kind and with a name.
+fn resource(file: &str, kind: &str, name: &str) -> Value {
     let text = std::fs::read_to_string(root().join(file)).unwrap();
     let documents = serde_yaml_ng::Deserializer::from_str(&text);
     let mut documents = documents.map(|one| serde::Deserialize::deserialize(one).unwrap());
-    let found = documents.find(|one: &Value| one["kind"] == kind);
-    found.unwrap_or_else(|| panic!("{file} has no {kind}"))
+    let is_it = |one: &Value| one["kind"] == kind && one["metadata"]["name"] == name;
+    documents.find(is_it).unwrap_or_else(|| panic!("{file} has no {kind} {name}"))
 }
 
 /// A gateway with none of what only a plain Envoy has: filters that undo compression, and a way out to any URL.
@@ -29,7 +30,23 @@ fn bare(platform: &Platform) -> Setup {
         listeners.retain(|listener| listener["name"] != "formhook_egress");
         let clusters = setup.at("/static_resources/clusters").as_array_mut().unwrap();
         clusters.truncate(1);
+        let manager = setup.connection_manager().as_object_mut().unwrap();
+        manager.remove("http_protocol_options");
+        manager.remove("proxy_100_continue");
     })
+}
+
+/// Calls that a listener refuses unless it is told otherwise.
+async fn passes_what_passes_directly(gateway: &Gateway) {
+    let upgrade = "connection: Upgrade, close\r\nupgrade: TLS/1.2\r\n";
+    for (version, headers) in [("1.1", upgrade), ("1.0", "")] {
+        let request = format!(
+            "POST {CREATE} HTTP/{version}\r\nhost: a\r\n{headers}content-length: 2\r\n\r\n{{}}"
+        );
+        let answer = exchange(gateway.address, &[request]).await;
+        // The platform's own: no key was sent.
+        assert!(answer.contains(r#""code":8301"#), "{answer}");
+    }
 }
 
 fn add_cluster(setup: &mut Setup, cluster: Value) {
@@ -121,13 +138,21 @@ async fn under_istio_a_call_makes_a_push_and_the_console_commands_the_filter() {
     let platform = orders_platform().await;
     let ca = Authority::new();
     let target = Receiver::over_tls(ca.server(&["crm.example.com"])).await;
-    let plugin = resource(FILE, "WasmPlugin");
+    let plugin = resource(FILE, "WasmPlugin", "formhook");
     let cluster = plugin["spec"]["pluginConfig"]["webhooks"][0]["cluster"].as_str().unwrap();
     let sidecar = bare(&platform)
         .edited(|setup| {
             *setup.plugin() = of_wasm_plugin(&plugin);
-            let admin = of_envoy_filter(&resource(FILE, "EnvoyFilter"));
+            let admin = of_envoy_filter(&resource(FILE, "EnvoyFilter", "formhook-admin"));
             *setup.listener("formhook_admin") = admin;
+            let calls = resource(FILE, "EnvoyFilter", "formhook-calls");
+            let merged =
+                calls["spec"]["configPatches"][0]["patch"]["value"]["typed_config"].clone();
+            setup
+                .connection_manager()
+                .as_object_mut()
+                .unwrap()
+                .extend(merged.as_object().unwrap().clone());
             add_cluster(setup, of_service_entry(cluster, "crm.example.com"));
         })
         .module("formhook.wasm")
@@ -136,6 +161,7 @@ async fn under_istio_a_call_makes_a_push_and_the_console_commands_the_filter() {
         .start()
         .await;
     makes_a_push(&sidecar, &platform, &target).await;
+    passes_what_passes_directly(&sidecar).await;
 
     // The console sees what the other filter has done, and its requests have bodies.
     let webhook: Value =
@@ -167,17 +193,40 @@ fn of_extension_policy(policy: &Value) -> Value {
     })
 }
 
+/// What Envoy Gateway makes of a ClientTrafficPolicy, and of its own: it has bodies held up to 32 KiB.
+fn of_client_policy(setup: &mut Setup, policy: &Value) {
+    let http1 = &policy["spec"]["http1"];
+    let options = json!({
+        "enable_trailers": http1["enableTrailers"],
+        "accept_http_10": http1["http10"].is_object(),
+    });
+    setup.connection_manager()["http_protocol_options"] = options;
+    setup.listener("gateway")["per_connection_buffer_limit_bytes"] = json!(32768);
+}
+
 #[tokio::test]
 async fn under_envoy_gateway_a_call_makes_a_push_to_the_cluster_that_is_patched_in() {
     const FILE: &str = "envoy/envoy-gateway.yaml";
     let platform = orders_platform().await;
     let ca = Authority::new();
     let target = Receiver::over_tls(ca.server(&["crm.example.com"])).await;
-    let patches = resource(FILE, "EnvoyPatchPolicy")["spec"]["jsonPatches"].take();
+    let patches =
+        resource(FILE, "EnvoyPatchPolicy", "formhook-targets")["spec"]["jsonPatches"].take();
     let gateway = bare(&platform)
         .edited(|setup| {
-            *setup.plugin() = of_extension_policy(&resource(FILE, "EnvoyExtensionPolicy"));
+            *setup.plugin() =
+                of_extension_policy(&resource(FILE, "EnvoyExtensionPolicy", "formhook"));
             add_cluster(setup, patches[0]["operation"]["value"].clone());
+            of_client_policy(setup, &resource(FILE, "ClientTrafficPolicy", "formhook"));
+            let calls = resource(FILE, "EnvoyPatchPolicy", "formhook-calls");
+            for patch in calls["spec"]["jsonPatches"].as_array().unwrap() {
+                let path = patch["operation"]["path"].as_str().unwrap();
+                let path =
+                    path.strip_prefix("/default_filter_chain/filters/0/typed_config").unwrap();
+                let (parent, name) = path.rsplit_once('/').unwrap();
+                let parent = setup.connection_manager().pointer_mut(parent).unwrap();
+                parent[name] = patch["operation"]["value"].clone();
+            }
         })
         .module("formhook.wasm")
         .leading_to("formhook_crm", target.address)
@@ -185,6 +234,7 @@ async fn under_envoy_gateway_a_call_makes_a_push_to_the_cluster_that_is_patched_
         .start()
         .await;
     makes_a_push(&gateway, &platform, &target).await;
+    passes_what_passes_directly(&gateway).await;
     for name in target.received()[0].headers.keys() {
         assert!(!name.as_str().starts_with("x-envoy-"), "the target was sent {name}");
     }

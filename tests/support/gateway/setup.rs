@@ -202,7 +202,7 @@ impl Setup {
     }
 
     /// What handles API calls.
-    fn connection_manager(&mut self) -> &mut Value {
+    pub fn connection_manager(&mut self) -> &mut Value {
         self.connection_manager_of("gateway")
     }
 
