@@ -13,7 +13,7 @@ mod route;
 mod source;
 
 pub use body::{Body, RequestBody};
-pub use budget::{Budget, Reservation};
+pub use budget::{Budget, HeldRequest, Reservation};
 pub use event::{Actor, Batch, Captured, Documents, Event, Op, Outcome};
 pub use exchange::{Exchange, Head, is_encoded};
 pub use jodoo::operations as jodoo_operations;

@@ -62,6 +62,12 @@ impl Body {
         }
     }
 
+    /// Takes the whole body, and gives back its part of the budget; empty if it was lost.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.reservation.release();
+        self.content.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The whole body.
     ///
     /// # Errors

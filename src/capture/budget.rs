@@ -1,10 +1,11 @@
 //! One bound for all that a worker holds of calls at the same time.
 //!
 //! A single body is bounded by `limits.max_body_bytes`, but a worker sees many calls at once, and
-//! what it cannot allocate would end it. Nobody needs a key to begin a call, so what is held of calls
-//! that have no answer yet is given up first, the oldest before the others: who never ends a request
-//! loses his own.
+//! what it cannot allocate would end it. Nobody needs a key to begin a call, so when there is no room, what
+//! calls hold that have not come to their end is given up first, the oldest before the others. Copies for
+//! pushes are simply lost; a request that was taken out of Envoy's buffer has to end with what is held of it.
 
+use super::Miss;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,7 +19,17 @@ pub struct Budget {
     pinned: Cell<usize>,
     /// Copies of requests that have no answer yet, in the order in which these began.
     unanswered: RefCell<BTreeMap<u64, Vec<u8>>>,
-    next_copy: Cell<u64>,
+    /// Requests that were taken out of Envoy's buffer, in the order in which they began.
+    held: RefCell<BTreeMap<u64, Held>>,
+    /// The streams of those that were given up and are to be ended.
+    given_up: RefCell<Vec<u32>>,
+    next_id: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Held {
+    stream: u32,
+    bytes: Vec<u8>,
 }
 
 impl Budget {
@@ -29,7 +40,9 @@ impl Budget {
             used: Cell::new(0),
             pinned: Cell::new(0),
             unanswered: RefCell::default(),
-            next_copy: Cell::new(0),
+            held: RefCell::default(),
+            given_up: RefCell::default(),
+            next_id: Cell::new(0),
         })
     }
 
@@ -54,9 +67,58 @@ impl Budget {
 
     /// An empty copy of a request that has no answer yet.
     pub(super) fn copy(self: &Rc<Self>) -> Copy {
-        let id = self.next_copy.get();
-        self.next_copy.set(id.wrapping_add(1));
-        Copy { id, has_begun: false, budget: Rc::clone(self) }
+        Copy { id: self.new_id(), has_begun: false, budget: Rc::clone(self) }
+    }
+
+    /// An empty request of a stream that is taken out of Envoy's buffer, of at most `limit` bytes.
+    pub fn hold(self: &Rc<Self>, stream: u32, limit: usize) -> HeldRequest {
+        let id = self.new_id();
+        self.held.borrow_mut().insert(id, Held { stream, bytes: Vec::new() });
+        HeldRequest { id, limit, budget: Rc::clone(self) }
+    }
+
+    /// The streams whose requests were given up since this was asked.
+    pub fn take_given_up(&self) -> Vec<u32> {
+        self.given_up.take()
+    }
+
+    /// Whether there are any.
+    pub fn has_given_up(&self) -> bool {
+        !self.given_up.borrow().is_empty()
+    }
+
+    fn new_id(&self) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1));
+        id
+    }
+
+    /// Takes more that is pinned. False if there is not so much left.
+    fn pin(&self, bytes: usize) -> bool {
+        let pinned = self.pinned.get().saturating_add(bytes);
+        let is_taken = pinned <= self.limit / 2 && self.take(bytes);
+        if is_taken {
+            self.pinned.set(pinned);
+        }
+        is_taken
+    }
+
+    fn unpin(&self, bytes: usize) {
+        self.give_back(bytes);
+        self.pinned.set(self.pinned.get().saturating_sub(bytes));
+    }
+
+    /// Gives up the oldest held request but this one. False if there is no other.
+    fn give_up_a_held_one_for(&self, id: u64) -> bool {
+        let mut held = self.held.borrow_mut();
+        let mut others =
+            held.iter().filter(|(other, held)| **other != id && !held.bytes.is_empty());
+        let Some(oldest) = others.next().map(|(other, _)| *other) else { return false };
+        if let Some(Held { stream, bytes }) = held.remove(&oldest) {
+            self.unpin(bytes.len());
+            self.given_up.borrow_mut().push(stream);
+        }
+        true
     }
 
     /// Takes more. False if there is not so much left, whatever is given up.
@@ -146,6 +208,61 @@ impl Drop for Copy {
     }
 }
 
+/// The chunks of a request that were taken out of Envoy's buffer. The budget has them, and gives them up for
+/// others that come later; the call cannot go on then.
+#[derive(Debug)]
+pub struct HeldRequest {
+    id: u64,
+    limit: usize,
+    budget: Rc<Budget>,
+}
+
+impl HeldRequest {
+    /// How many bytes there are; `None` if they were given up.
+    pub fn len(&self) -> Option<usize> {
+        self.budget.held.borrow().get(&self.id).map(|held| held.bytes.len())
+    }
+
+    /// Makes room for bytes that are about to be added.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), Miss> {
+        let held = self.len().unwrap_or_default();
+        if held.saturating_add(bytes) > self.limit {
+            return Err(Miss::TooLarge);
+        }
+        while !self.budget.pin(bytes) {
+            if !self.budget.give_up_a_held_one_for(self.id) {
+                return Err(Miss::Overload);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a chunk that room was made for.
+    pub fn append(&mut self, chunk: &[u8]) {
+        match self.budget.held.borrow_mut().get_mut(&self.id) {
+            Some(held) => held.bytes.extend_from_slice(chunk),
+            None => self.budget.unpin(chunk.len()),
+        }
+    }
+
+    /// Takes all of it.
+    pub fn take(&mut self) -> Vec<u8> {
+        let held = self.budget.held.borrow_mut().remove(&self.id);
+        let bytes = held.map(|held| held.bytes).unwrap_or_default();
+        self.budget.unpin(bytes.len());
+        bytes
+    }
+}
+
+impl Drop for HeldRequest {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
 /// A part of a [`Budget`]; given back when dropped.
 #[derive(Debug)]
 pub struct Reservation {
@@ -158,23 +275,21 @@ impl Reservation {
     /// Takes more of the budget. False, and nothing taken, if there is not so much left.
     #[must_use]
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let pinned = self.budget.pinned.get().saturating_add(bytes);
-        if self.is_pinned && pinned > self.budget.limit / 2 || !self.budget.take(bytes) {
-            return false;
+        let is_taken =
+            if self.is_pinned { self.budget.pin(bytes) } else { self.budget.take(bytes) };
+        if is_taken {
+            self.bytes = self.bytes.saturating_add(bytes);
         }
-        if self.is_pinned {
-            self.budget.pinned.set(pinned);
-        }
-        self.bytes = self.bytes.saturating_add(bytes);
-        true
+        is_taken
     }
 
     /// Gives all of it back.
     pub fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        self.budget.give_back(bytes);
         if self.is_pinned {
-            self.budget.pinned.set(self.budget.pinned.get().saturating_sub(bytes));
+            self.budget.unpin(bytes);
+        } else {
+            self.budget.give_back(bytes);
         }
     }
 }
@@ -252,5 +367,27 @@ mod tests {
         assert!(copy.grow(5));
         drop(pinned);
         assert!(copy.grow(5));
+    }
+
+    #[test]
+    fn a_held_request_that_does_not_end_is_given_up_for_one_that_comes_later() {
+        let budget = Budget::new(20);
+        let [mut old, mut new] = [1, 2].map(|stream| budget.hold(stream, 10));
+        assert_eq!(old.reserve(11), Err(Miss::TooLarge));
+        assert_eq!(old.reserve(8), Ok(()));
+        old.append(b"12345678");
+        assert!(!budget.has_given_up());
+        assert_eq!(new.reserve(4), Ok(()));
+        new.append(b"1234");
+        assert_eq!((old.len(), budget.take_given_up()), (None, vec![1]));
+        assert_eq!(new.take(), b"1234");
+        assert_eq!((budget.used(), budget.take_given_up().len()), (0, 0));
+        // Alone it may have half of the budget.
+        let mut large = budget.hold(3, 100);
+        assert_eq!(large.reserve(11), Err(Miss::Overload));
+        assert_eq!(large.reserve(10), Ok(()));
+        large.append(b"1234567890");
+        drop((old, large));
+        assert_eq!(budget.used(), 0);
     }
 }

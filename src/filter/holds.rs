@@ -89,6 +89,6 @@ impl Holds {
     /// Has a stream go on that was held, from the root's callback.
     fn resume(&self, stream: u32) {
         self.streams.borrow_mut().retain(|held| *held != stream);
-        wasm::resume(stream, self.root, hostcalls::resume_http_response);
+        wasm::for_stream(stream, self.root, hostcalls::resume_http_response);
     }
 }

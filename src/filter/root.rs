@@ -7,7 +7,7 @@ use super::stream::Stream;
 use super::unused::{unused_of_context, unused_of_root_context};
 use super::watch::Watch;
 use crate::admin::Admin;
-use crate::capture::Budget;
+use crate::capture::{Budget, Miss};
 use crate::config::{Config, Plugin, as_json};
 use crate::form::Forms;
 use crate::host::wasm::{self, Envoy};
@@ -138,6 +138,14 @@ impl Running {
         self.pipeline.wake_by(self.shared.holds.due());
     }
 
+    /// Ends the requests whose bodies were given up for others: they had not come to their end.
+    fn end_given_up(&mut self, root: u32) {
+        for stream in self.shared.budget.take_given_up() {
+            self.pipeline.untranslated(&Envoy, Miss::Overload);
+            wasm::for_stream(stream, root, || hostcalls::send_http_response(408, Vec::new(), None));
+        }
+    }
+
     /// Lets responses go whose pushes are stored.
     fn let_go(&mut self) {
         if self.shared.holds.due().is_some() {
@@ -249,7 +257,9 @@ impl RootContext for Root {
 
     fn on_queue_ready(&mut self, queue: u32) {
         let is_by_another = wasm::is_woken_by_another(queue);
+        let root = self.id;
         if let Some(running) = self.running() {
+            running.end_given_up(root);
             running.read_inbox();
             if is_by_another {
                 running.pipeline.woken(&Envoy);

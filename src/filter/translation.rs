@@ -8,7 +8,7 @@
 
 use super::inbox::Finished;
 use super::root::Shared;
-use crate::capture::{self, Head, Miss, is_encoded};
+use crate::capture::{self, Head, HeldRequest, Miss, is_encoded};
 use crate::form::{Form, FormKey, Forms};
 use crate::host::wasm::{chunk, header, number};
 use crate::json::{Document, DocumentEnd};
@@ -33,10 +33,48 @@ enum Body {
 
 /// The chunks of a body that were taken out of Envoy's buffer.
 struct Held {
-    copy: capture::Body,
+    chunks: Chunks,
     end: End,
     /// The body in the other language, if it is complete and waits for the next callback.
     translated: Option<Vec<u8>>,
+}
+
+enum Chunks {
+    /// Of a request, which anybody can begin and nobody has to end.
+    Request(HeldRequest),
+    Answer(capture::Body),
+}
+
+impl Chunks {
+    /// How many bytes there are; `None` if they were given up, and the call with them.
+    fn len(&self) -> Option<usize> {
+        match self {
+            Chunks::Request(held) => held.len(),
+            Chunks::Answer(body) => Some(body.bytes().map_or(0, <[u8]>::len)),
+        }
+    }
+
+    /// Makes room for a chunk; the error says why there is none.
+    fn reserve(&mut self, bytes: usize) -> Result<(), Miss> {
+        match self {
+            Chunks::Request(held) => held.reserve(bytes),
+            Chunks::Answer(body) => body.reserve(bytes),
+        }
+    }
+
+    fn append(&mut self, chunk: Vec<u8>) {
+        match self {
+            Chunks::Request(held) => held.append(&chunk),
+            Chunks::Answer(body) => body.append(chunk),
+        }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        match self {
+            Chunks::Request(held) => held.take(),
+            Chunks::Answer(body) => body.take(),
+        }
+    }
 }
 
 /// How the end of a body is known before Envoy tells it. Envoy may tell it by trailers, and then there
@@ -86,6 +124,7 @@ const OF_THE_BYTES: [&str; 6] =
 /// An API call that is translated.
 pub(super) struct Translation {
     shared: Rc<Shared>,
+    stream: u32,
     /// The form is known once the request that names it is.
     endpoint: Endpoint,
     request: Body,
@@ -94,7 +133,12 @@ pub(super) struct Translation {
 
 impl Translation {
     /// The translation of a request that begins with these headers, if there is any.
-    pub(super) fn begin(shared: &Rc<Shared>, path: &[u8], is_end: bool) -> Option<Self> {
+    pub(super) fn begin(
+        shared: &Rc<Shared>,
+        stream: u32,
+        path: &[u8],
+        is_end: bool,
+    ) -> Option<Self> {
         let prefix = shared.config.path_prefix.as_deref()?;
         if !shared.speaks_aliases() {
             return None;
@@ -108,6 +152,7 @@ impl Translation {
         let reads = endpoint.form.is_none() || !endpoint.request.is_empty();
         let mut translation = Translation {
             shared: Rc::clone(shared),
+            stream,
             endpoint,
             request: Body::Passes,
             response: Body::Passes,
@@ -166,7 +211,13 @@ impl Translation {
             let _ = hostcalls::remove_map_value(way.headers, name);
         }
         let end = length.map_or_else(|| End::Document(DocumentEnd::default()), End::Length);
-        Body::Held(Held { copy: self.copy(), end, translated: None })
+        let Shared { config, budget, .. } = &*self.shared;
+        let limit = config.limits.max_body_bytes;
+        let chunks = match way.direction {
+            Direction::Ids => Chunks::Request(budget.hold(self.stream, limit)),
+            Direction::Aliases => Chunks::Answer(capture::Body::new(limit, budget.pinned())),
+        };
+        Body::Held(Held { chunks, end, translated: None })
     }
 
     /// Handles a chunk. What the body is from now on, and how much is in Envoy's buffer.
@@ -179,27 +230,34 @@ impl Translation {
         if let Some(translated) = &held.translated {
             return (Body::Passes, size.saturating_add(put(way, 0, translated)));
         }
-        if let Err(miss) = held.copy.reserve(size) {
+        let Some(length) = held.chunks.len() else {
+            // The call is about to be ended.
+            return (Body::Held(held), put(way, size, b""));
+        };
+        let room = held.chunks.reserve(size);
+        if self.shared.budget.has_given_up() {
+            self.shared.wake_root();
+        }
+        if let Err(miss) = room {
             self.untranslated(miss);
             // Before the chunk, of which there may be too much to read.
-            let taken_out = held.copy.bytes().unwrap_or_default();
-            return (Body::Passes, size.saturating_add(put(way, 0, taken_out)));
+            return (Body::Passes, size.saturating_add(put(way, 0, &held.chunks.take())));
         }
         let new = chunk(way.buffer, size);
-        let is_first = held.copy.bytes().is_ok_and(<[u8]>::is_empty);
+        let is_first = length == 0;
         // Envoy's decompressor gives an answer trailers, behind an empty chunk.
         let is_before_trailers = size == 0 && way.direction == Direction::Aliases;
         let is_whole = is_end || is_before_trailers || held.end.is_in(&new);
-        held.copy.append(new);
+        held.chunks.append(new);
         if !is_whole {
             return (Body::Held(held), put(way, size, b""));
         }
-        let old = held.copy.bytes().unwrap_or_default();
+        let old = held.chunks.take();
         if old.is_empty() {
             return (Body::Passes, size);
         }
-        let Some(new) = self.translate(way, old) else {
-            let left = if is_first { size } else { put(way, size, old) };
+        let Some(new) = self.translate(way, &old) else {
+            let left = if is_first { size } else { put(way, size, &old) };
             return (Body::Passes, left);
         };
         // A body that comes in one piece may come from a filter that had Envoy hold it. That buffer has a limit,
@@ -237,7 +295,7 @@ impl Translation {
             Body::Passes => {}
             Body::Read(copy) => drop(self.read(way, copy, 0, true)),
             Body::Held(held) => {
-                if held.copy.bytes().is_ok_and(<[u8]>::is_empty) {
+                if held.translated.is_none() && held.chunks.len() == Some(0) {
                     return;
                 }
                 // A document that was cut off, without a length, before trailers. To pass the rest as if
@@ -290,7 +348,7 @@ impl Translation {
 
     fn copy(&self) -> capture::Body {
         let Shared { config, budget, .. } = &*self.shared;
-        capture::Body::new(config.limits.max_body_bytes, budget.pinned())
+        capture::Body::new(config.limits.max_body_bytes, budget.reservation())
     }
 
     /// A body goes as it came, and why.

@@ -77,7 +77,7 @@ impl Watch {
         self.exchange = matched.map(|matched| {
             Box::new(Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request))
         });
-        self.translation = Translation::begin(&self.shared, &path, is_end);
+        self.translation = Translation::begin(&self.shared, self.id, &path, is_end);
         let is_read = self.exchange.is_some() || self.translation.is_some();
         if is_read && config.strip_accept_encoding {
             // A body that comes compressed could not be read.

@@ -173,10 +173,11 @@ pub fn number<N: FromStr>(map: MapType, name: &str) -> Option<N> {
     std::str::from_utf8(&header(map, name)?).ok()?.parse().ok()
 }
 
-/// Has a stream go on, from a callback of its root. Without its context the call would be for another.
-pub fn resume(stream: u32, root: u32, resume: impl FnOnce() -> Result<(), Status>) {
+/// Makes a call of the host for a stream, from a callback of its root: without its context the call would be
+/// for another.
+pub fn for_stream(stream: u32, root: u32, call: impl FnOnce() -> Result<(), Status>) {
     if hostcalls::set_effective_context(stream).is_ok() {
-        let _ = resume();
+        let _ = call();
         let _ = hostcalls::set_effective_context(root);
     }
 }

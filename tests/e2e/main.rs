@@ -12,6 +12,7 @@ mod orders;
 mod admin;
 mod aliases;
 mod api_call;
+mod attack;
 mod batches;
 mod configuration;
 mod delivery;
