@@ -219,7 +219,7 @@ pub struct HeldRequest {
 
 impl HeldRequest {
     /// How many bytes there are; `None` if they were given up.
-    pub fn len(&self) -> Option<usize> {
+    pub fn bytes(&self) -> Option<usize> {
         self.budget.held.borrow().get(&self.id).map(|held| held.bytes.len())
     }
 
@@ -228,7 +228,7 @@ impl HeldRequest {
     /// # Errors
     /// Why there is none.
     pub fn reserve(&mut self, bytes: usize) -> Result<(), Miss> {
-        let held = self.len().unwrap_or_default();
+        let held = self.bytes().unwrap_or_default();
         if held.saturating_add(bytes) > self.limit {
             return Err(Miss::TooLarge);
         }
@@ -379,7 +379,7 @@ mod tests {
         assert!(!budget.has_given_up());
         assert_eq!(new.reserve(4), Ok(()));
         new.append(b"1234");
-        assert_eq!((old.len(), budget.take_given_up()), (None, vec![1]));
+        assert_eq!((old.bytes(), budget.take_given_up()), (None, vec![1]));
         assert_eq!(new.take(), b"1234");
         assert_eq!((budget.used(), budget.take_given_up().len()), (0, 0));
         // Alone it may have half of the budget.

@@ -49,7 +49,7 @@ impl Chunks {
     /// How many bytes there are; `None` if they were given up, and the call with them.
     fn len(&self) -> Option<usize> {
         match self {
-            Chunks::Request(held) => held.len(),
+            Chunks::Request(held) => held.bytes(),
             Chunks::Answer(body) => Some(body.bytes().map_or(0, <[u8]>::len)),
         }
     }

@@ -36,7 +36,7 @@ impl Watch {
             return Action::Continue;
         };
         if !exchange.is_answered() {
-            self.cut_off(exchange);
+            self.cut_off(*exchange);
             return Action::Continue;
         }
         if let Ok(call) = exchange.finish(Envoy.now()) {
@@ -57,7 +57,7 @@ impl Watch {
     }
 
     /// The call ended before its response did.
-    fn cut_off(&self, mut exchange: Box<Exchange>) {
+    fn cut_off(&self, mut exchange: Exchange) {
         let (change, form) = (exchange.change(), exchange.form());
         if let Some(miss) = exchange.abort() {
             self.shared.hand_over(Finished::Missed(miss, change, form));
@@ -173,7 +173,7 @@ impl Watch {
         self.shared.holds.forget(self.id);
         // If none of the ends of a response was seen, it was cut off.
         if let Some(exchange) = self.exchange.take() {
-            self.cut_off(exchange);
+            self.cut_off(*exchange);
         }
     }
 }
