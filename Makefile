@@ -9,6 +9,7 @@ SHELL := /bin/sh
 # The newest Envoy, and the oldest that works: every end-to-end test runs on both.
 ENVOY_VERSIONS := 1.40.0 1.36.4
 SEEDS ?= 10000
+PAIRS ?= 300
 TIME ?= 60
 
 .PHONY: help
@@ -21,7 +22,7 @@ demo: wasm ## Plays API calls through a real gateway and shows their pushes. KEE
 	@ENVOY="$$(.ci/get-envoy)" cargo run --quiet --example demo
 
 .PHONY: test
-test: lint wasm unit schema deployment instructions sim store e2e console ## Everything that decides whether a change is good.
+test: lint wasm unit schema deployment instructions sim store differential e2e console ## Everything that decides whether a change is good.
 
 .PHONY: wasm
 wasm: ## Builds build/formhook.wasm and build/formhook.wasm.sha256.
@@ -84,6 +85,14 @@ e2e-%: wasm wasm-crash
 	@echo "Envoy $*:"
 	@store="$$(.ci/get-store)" && eval "$$store" && ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && \
 	    cargo test --quiet --test e2e -- --test-threads=4
+
+.PHONY: differential
+differential: $(ENVOY_VERSIONS:%=differential-%) ## Plays PAIRS=n generated calls directly and through each gateway; PAIR=n replays one.
+
+differential-%: wasm
+	@echo "Envoy $*:"
+	@store="$$(.ci/get-store)" && eval "$$store" && ENVOY="$$(.ci/get-envoy $*)" && export ENVOY && \
+	    PAIRS=$(PAIRS) cargo test --quiet --test differential -- --nocapture
 
 .PHONY: console
 console: wasm ## The console in real Chromium, and the admin API against its description.
