@@ -2,7 +2,8 @@
 //! and a Lua filter. All in one run and in turns, as the machine is shared; so ratios are what counts.
 //!
 //! `make bench` runs it. It prints tables and whether the aims are met, and writes `build/bench.json` and
-//! `build/bench.svg`. `ROUNDS` and `PUSHES` say how much.
+//! `build/bench.svg`. `ROUNDS` and `PUSHES` say how much; `OTHER=/path/to/formhook.wasm` has another build of the filter
+//! measured beside this one, and `ONLY=cpu` leaves out all but processor time.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -32,6 +33,10 @@ async fn main() {
     let begin = std::time::Instant::now();
     let mut report = report::Report::default();
     runs::cpu(&mut report).await;
+    if std::env::var("ONLY").is_ok_and(|only| only == "cpu") {
+        report.finish(begin.elapsed());
+        return;
+    }
     runs::latency(&mut report).await;
     runs::arrival(&mut report).await;
     runs::isolation(&mut report).await;

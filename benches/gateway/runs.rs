@@ -4,7 +4,7 @@ use super::figures::{median, number, percentile};
 use super::load::{Call, WATCHED, as_many_as_go, at_rate};
 use super::report::{Report, Row};
 use super::servers::Server;
-use super::setups::{Kind, formhook, start};
+use super::setups::{Kind, formhook, other_module, start};
 use crate::support::gateway::Gateway;
 use crate::support::wait;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub async fn cpu(report: &mut Report) {
     let (rounds, calls) = (number("ROUNDS", 9), 3_000);
     let platform = Server::start("platform", FIELDS);
     let mut gateways = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::all() {
         let receiver = Server::start("receiver", 0);
         let gateway = start(kind, platform.port, receiver.port).await;
         gateways.push((kind, gateway, receiver, Vec::new(), Vec::new()));
@@ -77,6 +77,10 @@ pub async fn cpu(report: &mut Report) {
         ("CPU of a push to a cluster, of one by the Lua filter", Kind::Direct, Kind::Lua),
     ] {
         report.note(what, ratio(a, b));
+    }
+    if other_module().is_some() {
+        let what = "CPU of a push to a cluster, of one by the other build";
+        report.note(what, ratio(Kind::Direct, Kind::OtherDirect));
     }
 }
 

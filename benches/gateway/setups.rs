@@ -24,21 +24,32 @@ pub enum Kind {
     Formhook,
     /// The same to a cluster that Envoy is configured with.
     Direct,
+    /// The same by another build of Formhook, which `OTHER` names.
+    OtherDirect,
     /// A Lua filter does.
     Lua,
 }
 
+/// Another build of the module to compare with, such as that of the last release.
+pub fn other_module() -> Option<String> {
+    std::env::var("OTHER").ok()
+}
+
 impl Kind {
-    pub const ALL: [Kind; 8] = [
-        Kind::Nothing,
-        Kind::Mirror,
-        Kind::Empty,
-        Kind::Past,
-        Kind::NotWatched,
-        Kind::Formhook,
-        Kind::Direct,
-        Kind::Lua,
-    ];
+    pub fn all() -> Vec<Kind> {
+        let mut all = vec![
+            Kind::Nothing,
+            Kind::Mirror,
+            Kind::Empty,
+            Kind::Past,
+            Kind::NotWatched,
+            Kind::Formhook,
+            Kind::Direct,
+            Kind::Lua,
+        ];
+        all.extend(other_module().map(|_| Kind::OtherDirect));
+        all
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -49,13 +60,14 @@ impl Kind {
             Kind::NotWatched => "Formhook, call not watched",
             Kind::Formhook => "Formhook, pushing to a URL",
             Kind::Direct => "Formhook, to a cluster",
+            Kind::OtherDirect => "the other Formhook, to a cluster",
             Kind::Lua => "Lua filter, pushing",
         }
     }
 
     /// Whether the receiver gets something of each call.
     pub fn pushes(self) -> bool {
-        matches!(self, Kind::Mirror | Kind::Formhook | Kind::Direct | Kind::Lua)
+        matches!(self, Kind::Mirror | Kind::Formhook | Kind::Direct | Kind::OtherDirect | Kind::Lua)
     }
 
     pub fn path(self) -> &'static str {
@@ -107,13 +119,17 @@ end"#;
 
 pub async fn start(kind: Kind, platform: u16, receiver: u16) -> Gateway {
     let mut plugin = plugin(&[receiver]);
-    if kind == Kind::Direct {
+    if matches!(kind, Kind::Direct | Kind::OtherDirect) {
         plugin["webhooks"][0]["cluster"] = json!("receiver");
     }
     let setup = Setup::new(SocketAddr::from(([127, 0, 0, 1], platform)), &plugin);
     let setup = match kind {
         Kind::Empty => setup.module(empty_module()),
         Kind::Past => setup.leading_past(UNWATCHED),
+        Kind::OtherDirect => {
+            let other = other_module().unwrap_or_default();
+            setup.edited(|setup| edit(setup, Kind::Direct, receiver)).module(&other)
+        }
         _ => setup.edited(|setup| edit(setup, kind, receiver)),
     };
     setup.start().await
