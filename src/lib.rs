@@ -31,6 +31,7 @@ mod order;
 pub mod payload;
 pub mod pipeline;
 pub mod platform;
+pub mod request_line;
 pub mod sign;
 pub mod store;
 mod text;

@@ -205,7 +205,7 @@ impl Host for Gateway {
 /// If the configuration does not watch such calls.
 pub fn event(config: &Config, record: u8) -> Captured {
     let budget = Budget::new(1 << 20);
-    let matched = config.operations.find(b"POST", b"/api/v5/app/entry/data/create").unwrap();
+    let matched = config.operations.find_by("POST", b"/api/v5/app/entry/data/create").unwrap();
     let mut call = Exchange::begin(matched, 1 << 16, &budget, Duration::ZERO, |_| None);
     call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
     let answer = format!(

@@ -137,7 +137,7 @@ fn play(config: &Config, call: &Call<'_>, pieces: &[u8]) -> Told {
     assert!(other.grow(SCARCE / 16 * usize::from(how.other % 16)));
     let held = budget.used();
     let (method, path) = CALLS[usize::from(how.call) % CALLS.len()];
-    let matched = config.operations.find(method.as_bytes(), path.as_bytes()).unwrap();
+    let matched = config.operations.find_by(method, path.as_bytes()).unwrap();
     let header = |name: &str| match name {
         "content-encoding" => how.is_request_encoded().then(|| b"gzip".to_vec()),
         "x-user" | "x-ok" | "x-id" | "traceparent" => Some(user.to_vec()),

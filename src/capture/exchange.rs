@@ -216,7 +216,7 @@ mod tests {
             Some(tail) => format!("/v5/app/entry/{tail}"),
             None => format!("/v5/app/entry/data/{tail}"),
         };
-        let matched = operations.find(b"POST", path.as_bytes()).unwrap();
+        let matched = operations.find_by("POST", path.as_bytes()).unwrap();
         Exchange::begin(matched, LIMIT, budget, Duration::ZERO, |name| match name {
             "traceparent" => Some(b"00-1-2-01".to_vec()),
             "tracestate" => Some(vec![0xff]),

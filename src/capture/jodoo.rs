@@ -140,7 +140,7 @@ mod tests {
             ("v1/app/a/entry/e/data_batch_update", Change::Batch(Op::Update)),
             ("v1/app/a/entry/e/data_batch_delete", Change::Batch(Op::Remove)),
         ] {
-            let found = operations.find(b"POST", format!("/api/{path}").as_bytes());
+            let found = operations.find_by("POST", format!("/api/{path}").as_bytes());
             assert_eq!(found.map(|found| found.operation.change), Some(change), "{path}");
         }
     }
@@ -155,15 +155,15 @@ mod tests {
             "/api/v2/app/a/entry/e/data_delete",
             "/v5/app/entry/data/create",
         ] {
-            assert!(operations.find(b"POST", path.as_bytes()).is_none(), "{path}");
+            assert!(operations.find_by("POST", path.as_bytes()).is_none(), "{path}");
         }
-        assert!(operations.find(b"GET", b"/api/v5/app/entry/data/create").is_none());
+        assert!(operations.find_by("GET", b"/api/v5/app/entry/data/create").is_none());
     }
 
     #[test]
     fn another_prefix_can_stand_before_the_version() {
         let operations = watched("/jodoo/api");
-        assert!(operations.find(b"POST", b"/jodoo/api/v5/app/entry/data/create").is_some());
-        assert!(operations.find(b"POST", b"/api/v5/app/entry/data/create").is_none());
+        assert!(operations.find_by("POST", b"/jodoo/api/v5/app/entry/data/create").is_some());
+        assert!(operations.find_by("POST", b"/api/v5/app/entry/data/create").is_none());
     }
 }

@@ -5,7 +5,7 @@
 use super::route::Template;
 use super::{Documents, Lookup, Miss, Op, Source, Sources};
 use crate::json::Kind;
-use std::cell::OnceCell;
+use crate::request_line::RequestLine;
 use std::fmt;
 use std::rc::Rc;
 
@@ -162,7 +162,7 @@ struct Route {
 pub struct Matched {
     /// What it does.
     pub operation: Rc<Operation>,
-    /// The captures of its path, percent-decoded.
+    /// The captures of its path, percent-decoded, in their own letter case.
     pub path: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -211,27 +211,27 @@ impl Operations {
         Ok(())
     }
 
-    /// The operation that a request with this method and `:path` calls.
-    pub fn find(&self, method: &[u8], path: &[u8]) -> Option<Matched> {
-        self.find_by(path, &|| Some(method.to_vec()))
+    /// The operation that a request calls. What a server may take its path and its method for is tried in the
+    /// order of likelihood.
+    pub fn find(&self, line: &RequestLine<'_>) -> Option<Matched> {
+        line.paths().find_map(|path| {
+            let fitting = self.routes.iter().filter(|route| route.template.matches(path));
+            let fitting: Vec<&Route> = fitting.collect();
+            // Few paths are watched, so the methods are only looked at if this one is.
+            let methods = if fitting.is_empty() { &[] } else { line.methods() };
+            let called = |method: &String| {
+                fitting.iter().find(|route| route.method.eq_ignore_ascii_case(method))
+            };
+            let route = methods.iter().find_map(called)?;
+            let operation = Rc::clone(&route.operation);
+            Some(Matched { operation, path: route.template.captures(path) })
+        })
     }
 
-    /// The same. Few paths are watched, so the method is only asked for if this one is.
-    pub fn find_by(&self, path: &[u8], method: &dyn Fn() -> Option<Vec<u8>>) -> Option<Matched> {
-        let path = std::str::from_utf8(path).ok()?;
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
-        let asked = OnceCell::new();
-        let is_called = |route: &&Route| {
-            route.template.matches(path, |_, _| {})
-                && asked.get_or_init(method).as_deref() == Some(route.method.as_bytes())
-        };
-        let route = self.routes.iter().find(is_called)?;
-        let decode = |value| percent_encoding::percent_decode_str(value).decode_utf8_lossy();
-        let mut captures = Vec::new();
-        route.template.matches(path, |name, value| {
-            captures.push((name.into(), decode(value).into()));
-        });
-        Some(Matched { operation: Rc::clone(&route.operation), path: captures })
+    /// The same for a request without headers.
+    pub fn find_by(&self, method: &str, path: &[u8]) -> Option<Matched> {
+        let header = |name: &str| (name == ":method").then(|| method.as_bytes().to_vec());
+        self.find(&RequestLine::new(path, &header))
     }
 }
 
@@ -239,6 +239,7 @@ impl Operations {
 mod tests {
     use super::super::event::testing::captured;
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_check_that_holds_counts_whatever_could_not_be_read_before() {
@@ -253,31 +254,35 @@ mod tests {
         }
     }
 
-    fn operation() -> Rc<Operation> {
-        Rc::new(Operation {
+    fn default() -> Operation {
+        Operation {
             change: Change::Record(Op::Recover),
             sources: Sources::default(),
             success: Condition::default(),
-        })
+        }
+    }
+
+    fn operation() -> Rc<Operation> {
+        Rc::new(default())
     }
 
     #[test]
     fn a_call_is_found_by_method_and_path_with_its_captures() {
         let mut operations = Operations::default();
         operations.add("POST", "/records/{id}/restore", operation()).unwrap();
-        let found = operations.find(b"POST", b"/records/a%20b/restore?x=/y").unwrap();
+        let found = operations.find_by("POST", b"/records/a%20b/restore?x=/y").unwrap();
         assert_eq!(found.path, [("id".into(), "a b".into())]);
         for (method, path) in [
             ("PUT", "/records/1/restore"),
             ("POST", "/records/1/2/restore"),
             ("POST", "/records//restore"),
-            ("POST", "/records/1/restore/"),
             ("POST", "/"),
             ("POST", ""),
         ] {
-            assert!(operations.find(method.as_bytes(), path.as_bytes()).is_none(), "{path}");
+            assert!(operations.find_by(method, path.as_bytes()).is_none(), "{path}");
         }
-        assert!(operations.find(b"POST", b"/records/\xff/restore").is_none());
+        // What is no UTF-8 is no id, but the call is known.
+        assert_eq!(operations.find_by("POST", b"/records/\xff/restore").unwrap().path, []);
     }
 
     #[test]
@@ -287,6 +292,191 @@ mod tests {
         operations.add("PUT", "/a/{x}", operation()).unwrap();
         let error = operations.add("POST", "/a/{y}", operation()).unwrap_err();
         assert_eq!(error, RouteError::Conflict("/a/{x}".into()));
+    }
+
+    #[test]
+    fn templates_that_a_server_may_take_for_one_another_are_the_same() {
+        let mut operations = Operations::default();
+        operations.add("POST", "/a/{x}", operation()).unwrap();
+        for same in ["/A/{y}", "//a/{y}/", "/%61/{y}", "/a/./{y}"] {
+            let error = operations.add("POST", same, operation()).unwrap_err();
+            assert_eq!(error, RouteError::Conflict("/a/{x}".into()), "{same}");
+        }
+    }
+
+    #[test]
+    fn another_method_that_is_named_in_a_header_counts_first() {
+        let mut operations = Operations::default();
+        let remove = Operation { change: Change::Record(Op::Remove), ..default() };
+        operations.add("DELETE", "/rows/{id}", Rc::new(remove)).unwrap();
+        operations.add("POST", "/rows/{id}", operation()).unwrap();
+        let found = |headers: &[(&str, &str)]| {
+            let header = |name: &str| {
+                let mut headers = headers.iter();
+                headers
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| value.as_bytes().to_vec())
+            };
+            let found = operations.find(&RequestLine::new(b"/rows/1", &header));
+            found.and_then(|found| found.operation.change.op())
+        };
+        assert_eq!(found(&[(":method", "POST")]), Some(Op::Recover));
+        assert_eq!(found(&[(":method", "GET")]), None);
+        for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+            assert_eq!(found(&[(":method", "POST"), (name, "delete")]), Some(Op::Remove));
+            assert_eq!(found(&[(":method", "GET"), (name, "POST")]), Some(Op::Recover));
+            // A method that is not watched hides no other.
+            assert_eq!(found(&[(":method", "POST"), (name, "PATCH")]), Some(Op::Recover));
+        }
+    }
+
+    #[test]
+    fn no_header_is_read_of_a_call_whose_path_is_not_watched() {
+        let mut operations = Operations::default();
+        operations.add("POST", "/rows/{id}", operation()).unwrap();
+        let header = |name: &str| panic!("{name} was read");
+        for path in ["/", "/rows", "/rows/1/2", "/Rows/%31/2;x/"] {
+            assert!(operations.find(&RequestLine::new(path.as_bytes(), &header)).is_none());
+        }
+    }
+
+    /// One way to spell a path otherwise, at a place of it.
+    #[derive(Clone, Debug)]
+    enum Respelling {
+        /// These segments, which lead nowhere, stand before a segment.
+        Detour(&'static [&'static str]),
+        /// A character of a segment is percent-encoded.
+        Encoded(prop::sample::Index, bool),
+        /// A segment has parameters.
+        Parameters(&'static str),
+        /// A letter has the other case, if the segment is no id.
+        OtherCase(prop::sample::Index),
+        /// Something follows the path.
+        Tail(&'static str),
+    }
+
+    fn respelling() -> impl Strategy<Value = Respelling> {
+        let detours: [&'static [&'static str]; 9] = [
+            &[""],
+            &["."],
+            &["x", ".."],
+            &["%2e"],
+            &["x", "%2E."],
+            &["", "."],
+            &[";a=b"],
+            &["x;a", "..;b"],
+            &["x", "y", "..", "%2e%2e"],
+        ];
+        prop_oneof![
+            prop::sample::select(detours.to_vec()).prop_map(Respelling::Detour),
+            any::<(prop::sample::Index, bool)>()
+                .prop_map(|(at, upper)| Respelling::Encoded(at, upper)),
+            prop::sample::select(vec![";", ";a=b", ";jsessionid=1;x=%2F"])
+                .prop_map(Respelling::Parameters),
+            any::<prop::sample::Index>().prop_map(Respelling::OtherCase),
+            prop::sample::select(vec!["/", "//", "/.", "?", "?a=/b", "/?_method=x"])
+                .prop_map(Respelling::Tail),
+        ]
+    }
+
+    /// A path of these segments, of which some are ids, spelled otherwise.
+    fn respelled(
+        segments: &[&str],
+        ids: &[&str],
+        how: &[(prop::sample::Index, Respelling)],
+    ) -> String {
+        let mut segments: Vec<String> = segments.iter().map(|text| (*text).to_owned()).collect();
+        let mut tail = "";
+        for (place, respelling) in how {
+            let place = place.index(segments.len());
+            let segment = segments[place].clone();
+            let (plain, parameters) = segment.split_at(segment.find(';').unwrap_or(segment.len()));
+            // Where no other way was gone before.
+            let characters: Vec<(usize, char)> = plain.char_indices().collect();
+            let is_encoded = plain.contains('%');
+            match respelling {
+                Respelling::Detour(detour) => {
+                    let detour = detour.iter().map(|text| (*text).to_owned());
+                    segments.splice(place..place, detour);
+                }
+                Respelling::Encoded(at, upper) if !is_encoded && !characters.is_empty() => {
+                    let (at, character) = characters[at.index(characters.len())];
+                    let bytes = character.to_string().into_bytes();
+                    let hex: String =
+                        bytes
+                            .iter()
+                            .map(|byte| {
+                                if *upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") }
+                            })
+                            .collect();
+                    let after = &plain[at + character.len_utf8()..];
+                    segments[place] = format!("{}{hex}{after}{parameters}", &plain[..at]);
+                }
+                Respelling::Parameters(more) => segments[place].push_str(more),
+                Respelling::OtherCase(at)
+                    if !ids.contains(&plain) && !is_encoded && !characters.is_empty() =>
+                {
+                    let (at, character) = characters[at.index(characters.len())];
+                    let other = match character.is_ascii_uppercase() {
+                        true => character.to_ascii_lowercase(),
+                        false => character.to_ascii_uppercase(),
+                    };
+                    segments[place].replace_range(at..=at, &other.to_string());
+                }
+                Respelling::Tail(other) => tail = other,
+                _ => {}
+            }
+        }
+        format!("/{}{tail}", segments.join("/"))
+    }
+
+    proptest! {
+        #[test]
+        fn each_spelling_of_a_path_is_the_same_call(
+            app in "[A-Za-z0-9_~é中-]{1,6}1", entry in "[A-Za-z0-9_.~-]{1,6}2",
+            how in prop::collection::vec((any::<prop::sample::Index>(), respelling()), 0..12),
+        ) {
+            let mut operations = Operations::default();
+            for (path, operation) in super::super::jodoo_operations("/api", &Lookup::default()) {
+                operations.add("POST", &path, operation).unwrap();
+            }
+            operations.add("POST", "/Files/x-{id}/{*rest}", operation()).unwrap();
+            let old = ["api", "v1", "app", &app, "entry", &entry, "data_create"];
+            let file = format!("x-{app}");
+            let own = ["Files", &file, &entry, &app];
+            let new = ["api", "v5", "app", "entry", "data", "batch_delete"];
+            for segments in [&old[..], &new, &own] {
+                let plain = format!("/{}", segments.join("/"));
+                let plain = operations.find_by("POST", plain.as_bytes()).unwrap();
+                let spelling = respelled(segments, &[&app, &entry, &file], &how);
+                let found = operations.find_by("POST", spelling.as_bytes());
+                let Some(found) = found else { panic!("{spelling} is not recognised") };
+                prop_assert_eq!(found.operation.change, plain.operation.change, "{}", spelling);
+                prop_assert_eq!(found.path, plain.path, "{}", spelling);
+            }
+        }
+
+        #[test]
+        fn no_path_makes_it_panic(path in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut operations = Operations::default();
+            operations.add("POST", "/{a}/{*rest}", operation()).unwrap();
+            let _ = operations.find_by("POST", &path);
+        }
+    }
+
+    #[test]
+    fn a_slash_may_be_encoded_and_an_id_may_have_one() {
+        let mut operations = Operations::default();
+        operations.add("POST", "/rows/{id}/restore", operation()).unwrap();
+        for (path, id) in [
+            ("/rows%2F7%2frestore", "7"),
+            ("/rows/7%5crestore", "7"),
+            ("/rows/7%2F8/restore", "7/8"),
+            ("/rows/x%2F..%2F7%2Frestore", "7"),
+        ] {
+            let found = operations.find_by("POST", path.as_bytes()).unwrap();
+            assert_eq!(found.path, [("id".into(), id.into())], "{path}");
+        }
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! Path templates, such as `/apps/{app}/rows/{*rest}`.
 
+use crate::request_line::{NormalPath, decoded, normal_segment, resolved, without_parameters};
+
 /// A path template. A capture is a whole segment's end; `{*rest}` captures all that is left.
 #[derive(Debug)]
 pub(super) struct Template {
     text: Box<str>,
-    parts: Vec<Part>,
+    segments: Vec<Segment>,
     /// No shorter path matches: with ids in them, most templates are longer than most paths.
     shortest: usize,
 }
 
-/// A text that stands in the path, and what is captured after it; only the last part may capture
-/// nothing.
+/// A text that stands at the beginning of a segment, and what is captured after it; without a capture the text
+/// is the whole segment.
 #[derive(Debug)]
-struct Part {
+struct Segment {
+    /// In normal form.
     text: Box<str>,
+    /// The text has `;parameters` of its own, so those of a path are compared and captured.
+    has_parameters: bool,
     capture: Option<Capture>,
 }
 
@@ -26,30 +31,21 @@ struct Capture {
 impl Template {
     /// `None` if its captures are not as they must be.
     pub(super) fn parse(template: &str) -> Option<Self> {
-        let mut parts: Vec<Part> = Vec::new();
-        let mut left = template;
-        while let Some((text, after)) = left.split_once('{') {
-            let (name, after) = after.split_once('}')?;
-            let (name, is_rest) = match name.strip_prefix('*') {
-                Some(name) => (name, true),
-                None => (name, false),
-            };
-            let is_new = parts.iter().all(|part| !part.captures_as(name));
-            let is_end = after.is_empty() || (after.starts_with('/') && !is_rest);
-            if !is_new || !is_end || name.is_empty() || name.contains(['{', '/', '*']) {
+        let mut segments: Vec<Segment> = Vec::new();
+        for segment in resolved(template.as_bytes()) {
+            let segment = Segment::parse(std::str::from_utf8(segment).ok()?)?;
+            let is_behind_rest = segments.last().is_some_and(Segment::is_rest);
+            let name = segment.capture.as_ref().map(|capture| &capture.name);
+            let is_known = name.is_some_and(|name| segments.iter().any(|s| s.captures_as(name)));
+            if is_behind_rest || is_known {
                 return None;
             }
-            let capture = Some(Capture { name: name.into(), is_rest });
-            parts.push(Part { text: text.into(), capture });
-            left = after;
+            segments.push(segment);
         }
-        if !left.is_empty() {
-            parts.push(Part { text: left.into(), capture: None });
-        }
-        let is_closed = parts.iter().all(|part| !part.text.contains('}'));
-        let least = |part: &Part| part.text.len() + usize::from(part.capture.is_some());
-        let shortest = parts.iter().map(least).sum();
-        is_closed.then(|| Template { text: template.into(), parts, shortest })
+        let least =
+            |segment: &Segment| 1 + segment.text.len() + usize::from(segment.capture.is_some());
+        let shortest = segments.iter().map(least).sum();
+        Some(Template { text: template.into(), segments, shortest })
     }
 
     /// The template as it was given.
@@ -59,8 +55,9 @@ impl Template {
 
     /// Whether both match the same paths.
     pub(super) fn is_like(&self, other: &Self) -> bool {
+        let mut pairs = self.segments.iter().zip(&other.segments);
         self.rank().eq(other.rank())
-            && self.parts.iter().zip(&other.parts).all(|(own, other)| own.text == other.text)
+            && pairs.all(|(own, other)| own.text.eq_ignore_ascii_case(&other.text))
     }
 
     /// Whether it is closer to a path that both match: where they part, the longer text is, and
@@ -70,49 +67,90 @@ impl Template {
     }
 
     fn rank(&self) -> impl Iterator<Item = (usize, u8)> {
-        self.parts.iter().map(|part| {
-            let narrowness = match &part.capture {
+        self.segments.iter().map(|segment| {
+            let narrowness = match &segment.capture {
                 None => 2,
                 Some(capture) if !capture.is_rest => 1,
                 Some(_) => 0,
             };
-            (part.text.len(), narrowness)
+            (segment.text.len(), narrowness)
         })
     }
 
+    /// Whether it matches a path, in whichever case its letters are.
+    pub(super) fn matches(&self, path: &NormalPath<'_>) -> bool {
+        self.walk(path, |_, _| {})
+    }
+
+    /// The captures of a path that it matches, decoded. What is no UTF-8 is left out.
+    pub(super) fn captures(&self, path: &NormalPath<'_>) -> Vec<(Box<str>, Box<str>)> {
+        let mut captures = Vec::new();
+        self.walk(path, |name, value| {
+            if let Some(value) = decoded(value) {
+                captures.push((name.into(), value.into()));
+            }
+        });
+        captures
+    }
+
     /// Whether it matches a path. Hands over the captures that it comes by, none of them empty.
-    pub(super) fn matches<'p>(
-        &self,
-        path: &'p str,
-        mut captured: impl FnMut(&str, &'p str),
-    ) -> bool {
-        if path.len() < self.shortest {
+    fn walk(&self, path: &NormalPath<'_>, mut captured: impl FnMut(&str, &str)) -> bool {
+        let mut left = path.as_str();
+        if left.len() < self.shortest {
             return false;
         }
-        if let [Part { text, capture: None }] = self.parts.as_slice() {
-            return **text == *path;
-        }
-        let mut left = path;
-        for part in &self.parts {
-            let Some(after) = left.strip_prefix(&*part.text) else {
+        for segment in &self.segments {
+            let Some(path) = left.strip_prefix('/') else { return false };
+            let (whole, after) = path.split_at(path.find('/').unwrap_or(path.len()));
+            let plain = if segment.has_parameters { whole } else { without_parameters(whole) };
+            let Some((text, value)) = plain.split_at_checked(segment.text.len()) else {
                 return false;
             };
-            left = after;
-            if let Some(capture) = &part.capture {
-                let end = if capture.is_rest { None } else { left.find('/') };
-                let (value, after) = left.split_at(end.unwrap_or(left.len()));
-                if value.is_empty() {
-                    return false;
-                }
-                captured(&capture.name, value);
-                left = after;
+            let capture = segment.capture.as_ref();
+            if !text.eq_ignore_ascii_case(&segment.text) || value.is_empty() != capture.is_none() {
+                return false;
             }
+            left = after;
+            let Some(capture) = capture else { continue };
+            if !capture.is_rest {
+                captured(&capture.name, value);
+                continue;
+            }
+            let rest = after.split('/').skip(1).map(without_parameters);
+            let rest: Vec<&str> = std::iter::once(value).chain(rest).collect();
+            captured(&capture.name, &rest.join("/"));
+            left = "";
         }
         left.is_empty()
     }
 }
 
-impl Part {
+impl Segment {
+    fn parse(segment: &str) -> Option<Self> {
+        let (text, capture) = match segment.split_once('{') {
+            None => (segment, None),
+            Some((text, capture)) => {
+                let name = capture.strip_suffix('}')?;
+                let (name, is_rest) = match name.strip_prefix('*') {
+                    Some(name) => (name, true),
+                    None => (name, false),
+                };
+                (text, Some(Capture { name: name.into(), is_rest }))
+            }
+        };
+        let name = capture.as_ref().map(|capture| &capture.name);
+        let is_name = name.is_none_or(|name| !name.is_empty() && !name.contains(['{', '}', '*']));
+        if text.contains('}') || !is_name {
+            return None;
+        }
+        let text: Box<str> = normal_segment(text.as_bytes()).into();
+        Some(Segment { has_parameters: text.contains(';'), text, capture })
+    }
+
+    fn is_rest(&self) -> bool {
+        self.capture.as_ref().is_some_and(|capture| capture.is_rest)
+    }
+
     fn captures_as(&self, name: &str) -> bool {
         self.capture.as_ref().is_some_and(|capture| *capture.name == *name)
     }
@@ -134,7 +172,7 @@ mod tests {
         ] {
             assert!(Template::parse(text).is_none(), "{text}");
         }
-        for text in ["/", "/{a}/{b}", "/{a}/", "/x-{a}/{*rest}"] {
+        for text in ["/", "/{a}/{b}", "/{a}/", "/x-{a}/{*rest}", "/%7Ba%7D", "/x;y={a}"] {
             assert_eq!(template(text).text(), text);
         }
     }
@@ -155,6 +193,7 @@ mod tests {
             assert!(!template(closer).is_like(&template(other)), "{closer} {other}");
         }
         assert!(template("/{a}/b/{*c}").is_like(&template("/{x}/b/{*y}")));
+        assert!(template("/a/{b}/").is_like(&template("//A/./{c}")));
         assert!(!template("/{a}/b").is_like(&template("/{a}/c")));
         assert!(!template("/{a}").is_like(&template("/{a}/b")));
     }
@@ -162,24 +201,32 @@ mod tests {
     #[test]
     fn a_path_matches_with_its_captures() {
         let captures = |text: &str, path: &str| {
-            let mut captures = String::new();
-            let is_match = template(text).matches(path, |name, value| {
-                captures += &format!("{name}={value} ");
-            });
-            is_match.then_some(captures)
+            let (template, path) = (template(text), NormalPath::new(path.as_bytes()));
+            let captures = template.captures(&path);
+            let captures = captures.iter().map(|(name, value)| format!("{name}={value} "));
+            template.matches(&path).then(|| captures.collect::<String>())
         };
         for (text, path, expected) in [
             ("/a", "/a", ""),
             ("/{a}/b/{c}", "/1/b/2", "a=1 c=2 "),
             ("/x-{a}/", "/x-1/", "a=1 "),
-            ("/{a}/{*rest}", "/1/2/3/", "a=1 rest=2/3/ "),
+            ("/{a}/{*rest}", "/1/2/3/", "a=1 rest=2/3 "),
+            ("/{a}/x-{*rest}", "/1;k=v/X-2;k=v/3;k=v", "a=1 rest=2/3 "),
+            ("/rows;id={id}/b", "/Rows;ID=Abc/b;x", "id=Abc "),
+            ("/A%20b/{id}/", "/a b/%e4%b8%ad%2f%3B%25;x", "id=中/;% "),
+            ("/a/../{id}", "/1", "id=1 "),
+            ("/{a}/{b}", "/%ff/1", "b=1 "),
+            ("/", "/", ""),
         ] {
             assert_eq!(captures(text, path).as_deref(), Some(expected), "{text} {path}");
         }
         for (text, path) in [
-            ("/a", "/a/"),
             ("/a", "/ab"),
+            ("/a", "/a/b"),
             ("/a", ""),
+            ("/", "/a"),
+            ("/rows;id={id}", "/rows/1"),
+            ("/a", "/%C3%A9"),
             ("/{a}", "/"),
             ("/{a}", "/1/2"),
             ("/{a}/b", "/1/c"),

@@ -139,7 +139,7 @@ fn a_minimal_configuration_has_all_the_defaults() {
     let config = good(&minimal());
     assert_eq!(config.limits, Limits::default());
     assert!(config.strip_accept_encoding);
-    assert!(config.operations.find(b"POST", b"/api/v5/app/entry/data/create").is_some());
+    assert!(config.operations.find_by("POST", b"/api/v5/app/entry/data/create").is_some());
     let [webhook] = &*config.webhooks else { panic!("{:?}", config.webhooks) };
     assert_eq!(&*webhook.id, "crm");
     assert!(webhook.enabled);
@@ -164,7 +164,7 @@ fn every_key_arrives_at_its_value() {
     assert!(!config.strip_accept_encoding);
 
     let watched = |method: &str, path: &str| {
-        let found = config.operations.find(method.as_bytes(), path.as_bytes());
+        let found = config.operations.find_by(method, path.as_bytes());
         found.map(|found| found.operation.change)
     };
     let create = Some(Change::Record(Op::Create));

@@ -12,6 +12,7 @@ use crate::capture::{self, Head, HeldRequest, Miss, is_encoded};
 use crate::form::{Form, FormKey, Forms};
 use crate::host::wasm::{chunk, header, number};
 use crate::json::{Document, DocumentEnd};
+use crate::request_line::RequestLine;
 use crate::translate::{Direction, Endpoint, form_of, translated};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
@@ -136,7 +137,7 @@ impl Translation {
     pub(super) fn begin(
         shared: &Rc<Shared>,
         stream: u32,
-        path: &[u8],
+        line: &RequestLine<'_>,
         is_end: bool,
     ) -> Option<Self> {
         let prefix = shared.config.path_prefix.as_deref()?;
@@ -144,8 +145,7 @@ impl Translation {
             return None;
         }
         let forms = shared.forms();
-        let method = header(MapType::HttpRequestHeaders, ":method")?;
-        let endpoint = Endpoint::find(prefix, &method, path)?;
+        let endpoint = Endpoint::find(prefix, line)?;
         if endpoint.form.as_ref().is_some_and(|form| speaking(&forms, form).is_none()) {
             return None;
         }

@@ -7,6 +7,7 @@ use super::translation::{SMALLEST_BUFFER_LIMIT, Translation};
 use crate::capture::{Change, Exchange, Head, is_encoded};
 use crate::host::wasm::{Envoy, chunk, header, number};
 use crate::host::{Host, VIA_UPSTREAM};
+use crate::request_line::RequestLine;
 use crate::store::PushId;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -73,11 +74,12 @@ impl Watch {
         let request = |name: &str| header(MapType::HttpRequestHeaders, name);
         let Some(path) = request(":path") else { return Action::Continue };
         let limit = config.limits.max_body_bytes;
-        let matched = config.operations.find_by(&path, &|| request(":method"));
+        let line = RequestLine::new(&path, &request);
+        let matched = config.operations.find(&line);
         self.exchange = matched.map(|matched| {
             Box::new(Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request))
         });
-        self.translation = Translation::begin(&self.shared, self.id, &path, is_end);
+        self.translation = Translation::begin(&self.shared, self.id, &line, is_end);
         let is_read = self.exchange.is_some() || self.translation.is_some();
         if is_read && config.strip_accept_encoding {
             // A body that comes compressed could not be read.

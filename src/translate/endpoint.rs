@@ -1,7 +1,7 @@
 //! Which calls of the platform's API have names of fields in them, and where.
 
 use crate::form::FormKey;
-use percent_encoding::percent_decode_str;
+use crate::request_line::{NormalPath, RequestLine, decoded};
 
 /// What a member of a body has names of fields in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,24 +54,37 @@ const ENDPOINTS: [(&str, &str, Places, Places); 7] = [
 ];
 
 impl Endpoint {
-    /// What is called by this method and `:path`; `prefix` stands before the version.
-    pub fn find(prefix: &str, method: &[u8], path: &[u8]) -> Option<Endpoint> {
-        let path = std::str::from_utf8(path).ok().filter(|_| method == b"POST")?;
-        let path = path.split_once('?').map_or(path, |(path, _)| path).strip_prefix(prefix)?;
-        if let Some(tail) = path.strip_prefix("/v5/app/entry/") {
-            return Endpoint::new(|new, _| new == tail, None);
+    /// What a request calls; `prefix` stands before the version.
+    pub fn find(prefix: &str, line: &RequestLine<'_>) -> Option<Endpoint> {
+        let endpoint = line.paths().find_map(|path| Endpoint::at(prefix, path))?;
+        line.has_method("POST").then_some(endpoint)
+    }
+
+    fn at(prefix: &str, path: &NormalPath<'_>) -> Option<Endpoint> {
+        let mut segments = path.segments();
+        for expected in prefix.split('/').skip(1) {
+            segments.next().filter(|segment| segment.eq_ignore_ascii_case(expected))?;
         }
-        let mut parts = path.split('/');
-        let mut next = || parts.next();
-        let (begin, version, app) = (next()?, next()?, next()?);
-        let (app_id, entry, entry_id, tail, end) = (next()?, next()?, next()?, next()?, next());
-        let is_form = begin.is_empty() && app == "app" && entry == "entry" && end.is_none();
-        if !is_form || !["v1", "v2", "v3", "v4"].contains(&version) {
-            return None;
+        let segments: Vec<&str> = segments.collect();
+        let is = |segment: &str, expected: &str| segment.eq_ignore_ascii_case(expected);
+        match segments.as_slice() {
+            [v5, app, entry, group, action]
+                if is(v5, "v5") && is(app, "app") && is(entry, "entry") =>
+            {
+                let tail = format!("{group}/{action}");
+                Endpoint::new(|new, _| is(new, &tail), None)
+            }
+            [version, app, app_id, entry, entry_id, tail]
+                if ["v1", "v2", "v3", "v4"].iter().any(|known| is(known, version))
+                    && is(app, "app")
+                    && is(entry, "entry") =>
+            {
+                let id = |segment| Some(decoded(segment)?.into());
+                let form = FormKey { app_id: id(app_id)?, entry_id: id(entry_id)? };
+                Endpoint::new(|_, old| is(old, tail), Some(form))
+            }
+            _ => None,
         }
-        let id = |part| percent_decode_str(part).decode_utf8_lossy().into();
-        let form = FormKey { app_id: id(app_id), entry_id: id(entry_id) };
-        Endpoint::new(|_, old| old == tail, Some(form))
     }
 
     fn new(is_it: impl Fn(&str, &str) -> bool, form: Option<FormKey>) -> Option<Endpoint> {
@@ -85,7 +98,12 @@ mod tests {
     use super::*;
 
     fn found(path: &str) -> Option<Endpoint> {
-        Endpoint::find("/api", b"POST", path.as_bytes())
+        find("POST", path.as_bytes())
+    }
+
+    fn find(method: &str, path: &[u8]) -> Option<Endpoint> {
+        let header = |name: &str| (name == ":method").then(|| method.as_bytes().to_vec());
+        Endpoint::find("/api", &RequestLine::new(path, &header))
     }
 
     #[test]
@@ -96,6 +114,26 @@ mod tests {
         assert_eq!((old.request, old.response), (QUERY, RECORDS));
         let form = FormKey { app_id: "a b".into(), entry_id: "e".into() };
         assert_eq!(old.form, Some(form));
+    }
+
+    #[test]
+    fn a_call_is_recognised_in_each_spelling() {
+        for path in [
+            "/API/V2//App/./A;x/Entry/%45/Data/",
+            "/x/..;/api/v2/app/A/entry/E/data?y",
+            "/api%2Fv2%2fapp/A/entry/E%2Fdata",
+        ] {
+            let form = FormKey { app_id: "A".into(), entry_id: "E".into() };
+            assert_eq!(found(path).unwrap().form, Some(form), "{path}");
+        }
+        assert!(found("/Api/v5/app/entry/DATA/%67et/").is_some());
+        let header = |name: &str| match name {
+            ":method" => Some(b"GET".to_vec()),
+            "x-http-method-override" => Some(b"post".to_vec()),
+            _ => None,
+        };
+        let line = RequestLine::new(b"/api/v5/app/entry/data/get", &header);
+        assert!(Endpoint::find("/api", &line).is_some());
     }
 
     #[test]
@@ -112,7 +150,7 @@ mod tests {
         ] {
             assert_eq!(found(path), None, "{path}");
         }
-        assert_eq!(Endpoint::find("/api", b"GET", b"/api/v5/app/entry/data/get"), None);
-        assert_eq!(Endpoint::find("/api", b"POST", b"/api/v5/app/entry/data/get\xff"), None);
+        assert_eq!(find("GET", b"/api/v5/app/entry/data/get"), None);
+        assert_eq!(find("POST", b"/api/v5/app/entry/data/get\xff"), None);
     }
 }

@@ -42,6 +42,19 @@ fn last_call(platform: &Platform) -> Value {
 }
 
 #[tokio::test]
+async fn aliases_are_understood_in_each_spelling_of_a_path() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = Setup::new(platform.address(), &speaking(&receiver.url("/"))).start().await;
+    for path in ["/api/v5/app/entry/data/create/", "/API/v5/App/Entry/Data/CREATE"] {
+        let data = json!({"customer": {"value": "Ada"}});
+        let created = answer(&gateway, path, platform.api_key(), json!({"data": data})).await;
+        assert_eq!(created["data"]["customer"], "Ada", "{path}");
+        assert_eq!(last_call(&platform)["data"][CUSTOMER]["value"], "Ada", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_knows_only_aliases_is_understood_and_answered_in_them() {
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;

@@ -1,6 +1,7 @@
 //! Which calls make which pushes, and what is in them.
 
 use super::support::gateway::{Setup, Wrapping};
+use super::support::raw::{Server, Step, exchange};
 use super::support::receiver::Receiver;
 use super::*;
 
@@ -111,6 +112,66 @@ async fn who_removes_a_record_is_named_by_a_header() {
     assert_eq!(call.send().await.unwrap().status(), 200);
     let deleter = receiver.wait_for(2).await[1].json()["data"]["deleter"].clone();
     assert_eq!(deleter, json!({"name": "Ada", "username": "Ada"}));
+}
+
+#[tokio::test]
+async fn a_call_is_recognised_as_the_platforms_server_recognises_it() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let gateway = gateway(&platform, &receiver.url("/")).start().await;
+    let old = format!("/Api/V1/App/{APP}/Entry/{ORDERS}/Data_Create/");
+    let spellings = [
+        "/api/v5/app/entry/data/create/",
+        "/API/V5/App/Entry/Data/Create",
+        "/api/v5/app/entry/data/CREATE/?a=/b",
+        &old,
+    ];
+    for (count, path) in spellings.into_iter().enumerate() {
+        let customer = count.to_string();
+        let answer = gateway.call(path, platform.api_key(), &order(&customer)).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let push = receiver.wait_for(count + 1).await.remove(count).json();
+        assert_eq!(push["data"]["customer"], *customer, "{path}");
+        // What reached the platform is as it was sent.
+        assert_eq!(platform.calls().last().unwrap().path, path);
+    }
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_hides_a_call_from_the_gateway() {
+    let answer = format!(r#"{{"data":{{"_id":"1","appId":"{APP}","entryId":"{ORDERS}"}}}}"#);
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{answer}",
+        answer.len()
+    );
+    let platform = Server::start(vec![Step::send(&answer)]).await;
+    let receiver = Receiver::start().await;
+    let gateway = Setup::new(platform.address, &plugin(&receiver.url("/"))).start().await;
+    let body = order("a").to_string();
+    let mut pushes = 0;
+    for (request_line, more) in [
+        ("POST /api//v5/app/entry/data/create", ""),
+        ("POST /api/v5/app/./entry/data/create", ""),
+        ("POST /api/v5/app/x/../entry/data/create", ""),
+        ("POST /api/v5/app/entry/data/%63reate", ""),
+        ("POST /api/v5/app/entry/data/create;a=b", ""),
+        ("POST /api;x/v5/%61PP;/x;a/%2E%2e;b/entry//data/%43reate/?x=/../y", ""),
+        ("POST /api%2fv5/app/entry/data%2Fcreate", ""),
+        ("POST http://api.example.com/api/v5/app/entry/data/Create/", ""),
+        ("GET /api/v5/app/entry/data/create", "x-http-method-override: POST\r\n"),
+        ("PUT /api/v5/app/entry/data/create/", "X-HTTP-Method: post\r\n"),
+        ("PATCH /api/v5/app/entry/data/create", "x-method-override: POST\r\n"),
+    ] {
+        let request = format!(
+            "{request_line} HTTP/1.1\r\nhost: x\r\n{more}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = exchange(gateway.address, &[request]).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{request_line}: {answer}");
+        pushes += 1;
+        receiver.wait_for(pushes).await;
+    }
+    gateway.assert_vm_alive();
 }
 
 #[tokio::test]

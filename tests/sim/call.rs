@@ -56,7 +56,7 @@ pub fn answered(
     began: Duration,
     (request, response): (&str, &str),
 ) {
-    let matched = config.operations.find(b"POST", path.as_bytes()).unwrap();
+    let matched = config.operations.find_by("POST", path.as_bytes()).unwrap();
     let limit = config.limits.max_body_bytes;
     let mut exchange = Exchange::begin(matched, limit, pipeline.budget(), began, |_| None);
     exchange.request_chunk(request.len(), || request.into());

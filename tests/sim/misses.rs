@@ -62,7 +62,7 @@ fn a_change_that_is_not_captured_is_found_by_its_form() {
 fn a_call_that_was_cut_off_is_found_by_its_form() {
     let mut play = Play::new();
     let path = b"/api/v4/app/a1/entry/e1/data_update";
-    let matched = play.config.operations.find(b"POST", path).unwrap();
+    let matched = play.config.operations.find_by("POST", path).unwrap();
     let budget = play.pipeline.budget();
     let mut exchange = Exchange::begin(matched, 1024, budget, Duration::ZERO, |_| None);
     let (change, form) = (exchange.change(), exchange.form());

@@ -90,7 +90,7 @@ impl Gateway {
         let (host, pipeline) = &mut self.workers[worker];
         pipeline.take_additions(&**host);
         let path = b"/api/v5/app/entry/data/create";
-        let matched = self.config.operations.find(b"POST", path).unwrap();
+        let matched = self.config.operations.find_by("POST", path).unwrap();
         let mut exchange = Exchange::begin(
             matched,
             1_000_000,

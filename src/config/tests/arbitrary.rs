@@ -206,7 +206,7 @@ proptest! {
         assert_safe(config.to_string().as_bytes())?;
         if let Ok(config) = parse(&config) {
             for path in &paths {
-                let _ = config.operations.find(b"POST", path.as_bytes());
+                let _ = config.operations.find_by("POST", path.as_bytes());
             }
         }
     }

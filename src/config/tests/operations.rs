@@ -29,7 +29,7 @@ fn assert_operation_faults(operation: Json, expected: &[&str]) {
 }
 
 fn watched(config: &Config, method: &str, path: &str) -> Option<Change> {
-    let found = config.operations.find(method.as_bytes(), path.as_bytes());
+    let found = config.operations.find_by(method, path.as_bytes());
     found.map(|found| found.operation.change)
 }
 
@@ -233,7 +233,7 @@ fn a_value_of_any_simple_kind_can_be_the_sign_of_success() {
     let checks = [json!("ok"), json!(0), json!(true), json!(null)];
     let success = checks.map(|value| json!({"at": "response:/code", "equals": value}));
     let config = good(&with_operations(json!([operation(json!({"success": success}))])));
-    let found = config.operations.find(b"POST", b"/rows/1").unwrap();
+    let found = config.operations.find_by("POST", b"/rows/1").unwrap();
     let expected: Vec<_> =
         found.operation.success.any_of.iter().map(|check| check.expect.clone()).collect();
     assert_eq!(expected, ["ok", "0", "true", "null"].map(|text| Expected::Text(text.into())));
@@ -294,7 +294,7 @@ fn an_operation_with_a_wider_path_leaves_those_of_the_platform() {
 fn who_calls_the_platform_is_in_a_header() {
     let config = good(&with(minimal(), json!({"actor": {"header": "X-User-Name"}})));
     let path = b"/api/v5/app/entry/data/delete";
-    let operation = config.operations.find(b"POST", path).unwrap().operation;
+    let operation = config.operations.find_by("POST", path).unwrap().operation;
     assert_eq!(operation.headers().collect::<Vec<_>>(), ["x-user-name"]);
     assert_faults(
         &with(minimal(), json!({"actor": {"header": "x user"}})),

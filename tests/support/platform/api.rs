@@ -34,6 +34,7 @@ pub struct Parameters<'a>(&'a Map<String, Value>);
 
 /// Answers a call whose key was good.
 pub fn answer(store: &mut Store, path: &str, body: &[u8]) -> Result<String, ApiError> {
+    let path = routed(path);
     let segments: Vec<&str> = path.split('/').collect();
     let ["", "api", version, call @ ..] = segments.as_slice() else {
         return Err(error::INVALID_REQUEST);
@@ -69,6 +70,20 @@ pub fn answer(store: &mut Store, path: &str, body: &[u8]) -> Result<String, ApiE
         _ => return Err(error::INVALID_REQUEST),
     };
     Ok(answer.to_string())
+}
+
+/// A path as Express compares it, on which servers for Node are built: one slash at its end and the case of
+/// its letters do not matter, ids apart.
+fn routed(path: &str) -> String {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.split('/').collect();
+    let is = |at: usize, name: &str| segments.get(at).is_some_and(|s| s.eq_ignore_ascii_case(name));
+    let has_ids = is(3, "app") && is(5, "entry");
+    let lower = |(at, segment): (usize, &&str)| match at {
+        4 | 6 if has_ids => (*segment).to_owned(),
+        _ => segment.to_ascii_lowercase(),
+    };
+    segments.iter().enumerate().map(lower).collect::<Vec<_>>().join("/")
 }
 
 fn apps(store: &Store, parameters: &Parameters<'_>) -> Result<Value, ApiError> {
