@@ -18,7 +18,7 @@ pub use event::{Actor, Batch, Captured, Documents, Event, Op, Outcome};
 pub use exchange::{Exchange, Head, is_encoded};
 pub use jodoo::operations as jodoo_operations;
 pub use operation::{
-    Change, Check, Condition, Expected, Matched, Operation, Operations, RouteError,
+    Change, Check, Condition, Expected, Matched, Operation, Operations, RouteError, Shows,
 };
 pub use source::{Lookup, Source, SourceError, Sources};
 

@@ -302,6 +302,71 @@ mod tests {
     }
 
     #[test]
+    fn each_call_has_its_own_sign_of_success_and_none_an_error() {
+        let request = r#"{"app_id":"A","entry_id":"E","data_id":"D","data_ids":["D"]}"#;
+        let record = r#""data":{"_id":"1","appId":"a","entryId":"e"}"#;
+        let batch = r#""success_count":1,"success_ids":["1"]"#;
+        for (tail, shown, other) in [
+            ("create", record, r#""status":"success""#),
+            ("update", record, r#""status":"success""#),
+            ("delete", r#""status":"success""#, record),
+            ("batch_create", &format!(r#""status":"success",{batch}"#), record),
+            ("batch_update", &format!(r#""status":"success",{batch}"#), record),
+            ("batch_delete", &format!(r#""status":"success",{batch}"#), record),
+        ] {
+            let outcome_of = |answer: String| outcome(tail, request, &answer);
+            let changed = outcome_of(format!("{{{shown}}}"));
+            assert!(changed.starts_with("data_"), "{tail}: {changed}");
+            for none in ["0", "0.0", "-0", "0e7", "null", r#""0""#, r#""""#, r#""0000""#] {
+                let answer = format!(r#"{{"code":{none},{shown},"msg":"ok"}}"#);
+                assert_eq!(outcome_of(answer), changed, "{tail}: {none}");
+            }
+            for error in [
+                "1",
+                "4001",
+                "-1",
+                "0.5",
+                "1e-9",
+                r#""4001""#,
+                r#""E""#,
+                "true",
+                "false",
+                "{}",
+                "[0]",
+            ] {
+                for answer in [
+                    format!(r#"{{"code":{error},"msg":"x",{shown}}}"#),
+                    format!(r#"{{{shown},"code":0,"\u0063ode":{error}}}"#),
+                ] {
+                    assert_eq!(outcome_of(answer), "no change", "{tail}: {error}");
+                }
+            }
+            for status in [r#""failure""#, r#""Success""#, "true", "200", "{}", r#""""#] {
+                let answer = format!(r#"{{{shown},"status":{status}}}"#);
+                assert_eq!(outcome_of(answer), "no change", "{tail}: {status}");
+            }
+            for answer in
+                [format!("{{{other}}}"), r#"{"data":{}}"#.into(), "{}".into(), "[]".into()]
+            {
+                let told = outcome_of(answer.clone());
+                let is_none = ["no change", "incomplete"].contains(&told.as_str());
+                assert!(is_none, "{tail}: {answer} is {told}");
+            }
+        }
+        // Of the record itself the id is missing: something may have changed.
+        assert_eq!(outcome("create", request, r#"{"data":{}}"#), "incomplete");
+        assert_eq!(outcome("delete", request, r#"{"data":{}}"#), "no change");
+        assert_eq!(
+            outcome("create", request, r#"{"status":null,"data":{"_id":"1"}}"#),
+            "data_create A/E/1 7"
+        );
+        assert_eq!(
+            outcome("../widget/list", request, r#"{"code":4001,"widgets":[]}"#),
+            "no change"
+        );
+    }
+
+    #[test]
     fn what_a_batch_changed_is_read_from_both_bodies() {
         let request =
             r#"{"app_id":"A","entry_id":"E","data_ids":["x","y","x"],"data_list":[{},{}]}"#;

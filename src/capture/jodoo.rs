@@ -3,8 +3,7 @@
 //! Version 5 names app and form in the body; versions 1 to 4 name them in the path and are
 //! otherwise the same.
 
-use super::operation::Expected;
-use super::{Change, Check, Condition, Lookup, Op, Operation, Source, Sources};
+use super::{Change, Condition, Lookup, Op, Operation, Shows, Source, Sources};
 use crate::json::Pointer;
 use std::rc::Rc;
 
@@ -84,22 +83,15 @@ fn operation(change: Change, app_id: Source, entry_id: Source, actor: Lookup) ->
         Change::Batch(_) => {
             sources.record_id = Lookup(vec![Source::Request(Pointer::to(["data_ids"]))]);
         }
-        Change::ListsFields | Change::ListsForms => {
-            sources.record =
-                answer(if change == Change::ListsFields { "widgets" } else { "forms" });
-            return Rc::new(Operation { change, sources, success: Condition::default() });
-        }
+        Change::ListsFields => sources.record = answer("widgets"),
+        Change::ListsForms => sources.record = answer("forms"),
     }
-    Rc::new(Operation {
-        change,
-        sources,
-        success: Condition {
-            any_of: vec![
-                Check { at: answer("data"), expect: Expected::Object },
-                Check { at: answer("status"), expect: Expected::Text("success".into()) },
-            ],
-        },
-    })
+    let shows = match change {
+        Change::Record(Op::Remove) | Change::Batch(_) => Shows::Success,
+        Change::Record(_) => Shows::Record,
+        Change::ListsFields | Change::ListsForms => Shows::Nothing,
+    };
+    Rc::new(Operation { change, sources, success: Condition::Platform(shows) })
 }
 
 #[cfg(test)]

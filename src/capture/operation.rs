@@ -4,7 +4,7 @@
 
 use super::route::Template;
 use super::{Documents, Lookup, Miss, Op, Source, Sources};
-use crate::json::Kind;
+use crate::json::{Kind, Value};
 use crate::request_line::RequestLine;
 use std::fmt;
 use std::rc::Rc;
@@ -62,7 +62,8 @@ impl Operation {
 
     /// Whether the body of the response is ever looked at.
     pub fn reads_response(&self) -> bool {
-        self.reads(|source| matches!(source, Source::Response(_)))
+        matches!(self.success, Condition::Platform(_))
+            || self.reads(|source| matches!(source, Source::Response(_)))
     }
 
     /// The request headers that are looked at, by their lowercase names.
@@ -78,33 +79,93 @@ impl Operation {
     }
 
     fn places(&self) -> impl Iterator<Item = &Source> {
-        let checked = self.success.any_of.iter().flat_map(|check| &check.at.0);
+        let checked = self.success.checks().iter().flat_map(|check| &check.at.0);
         self.sources.all().chain(checked)
     }
 }
 
-/// How an answer says that the change happened: one of these checks holds, or there are none.
-#[derive(Clone, Debug, Default)]
-pub struct Condition {
-    /// The checks.
-    pub any_of: Vec<Check>,
+/// How an answer says that the change happened, beside an HTTP status of 2xx.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// One of these checks holds, or there are none.
+    AnyOf(Vec<Check>),
+    /// The answer has no error `code` and no `status` but `"success"`, as the platform answers, and has what
+    /// the operation shows.
+    Platform(Shows),
+}
+
+/// What an answer of the platform shows when the operation was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// An object `data`: the record.
+    Record,
+    /// `status` is `"success"`.
+    Success,
+    /// Nothing of its own.
+    Nothing,
+}
+
+/// Nothing has to be shown.
+impl Default for Condition {
+    fn default() -> Self {
+        Condition::AnyOf(Vec::new())
+    }
 }
 
 impl Condition {
     /// Whether the change happened.
     ///
     /// # Errors
-    /// None of them holds, and a body that had to be looked at could not be read.
+    /// That could not be told, as a body that had to be looked at could not be read.
     pub fn holds(&self, documents: &Documents<'_>) -> Result<bool, Miss> {
+        let checks = match self {
+            Condition::AnyOf(checks) => checks,
+            Condition::Platform(shows) => return Ok(shows.is_shown(documents.response()?)),
+        };
         let mut unread = None;
-        for check in &self.any_of {
+        for check in checks {
             match check.holds(documents) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(miss) => unread = unread.or(Some(miss)),
             }
         }
-        unread.map_or(Ok(self.any_of.is_empty()), Err)
+        unread.map_or(Ok(checks.is_empty()), Err)
+    }
+
+    /// The checks of places in the call.
+    pub fn checks(&self) -> &[Check] {
+        match self {
+            Condition::AnyOf(checks) => checks,
+            Condition::Platform(_) => &[],
+        }
+    }
+}
+
+impl Shows {
+    fn is_shown(self, answer: Value<'_>) -> bool {
+        let [code, status, data] = answer.get_all(&["code", "status", "data"]);
+        let status = status.filter(|status| status.kind() != Kind::Null);
+        let is_success = status.map(|status| status.string().is_some_and(|s| s.is("success")));
+        !code.is_some_and(is_error)
+            && is_success != Some(false)
+            && match self {
+                Shows::Record => data.is_some_and(|data| data.kind() == Kind::Object),
+                Shows::Success => is_success == Some(true),
+                Shows::Nothing => true,
+            }
+    }
+}
+
+/// Whether the platform's `code` stands for an error: zero, however it is written, and `null` do not.
+fn is_error(code: Value<'_>) -> bool {
+    match code.kind() {
+        Kind::Null => false,
+        Kind::Number => {
+            let digits = code.raw().bytes().take_while(|byte| !matches!(byte, b'e' | b'E'));
+            digits.into_iter().any(|digit| matches!(digit, b'1'..=b'9'))
+        }
+        _ => !code.as_str().is_some_and(|text| text.bytes().all(|digit| digit == b'0')),
     }
 }
 
@@ -250,7 +311,7 @@ mod tests {
         for (path, expected) in [("7", Ok(true)), ("8", Err(Miss::Malformed))] {
             let any_of = vec![check("response:/ok", "true"), check("path:row", path)];
             let call = captured(Sources::default(), "{}", "<html>");
-            assert_eq!(Condition { any_of }.holds(&call.documents()), expected);
+            assert_eq!(Condition::AnyOf(any_of).holds(&call.documents()), expected);
         }
     }
 
@@ -496,9 +557,10 @@ mod tests {
         let operation = Operation {
             change: Change::Record(Op::Update),
             sources: Sources { actor: header("x-user"), ..Sources::default() },
-            success: Condition {
-                any_of: vec![Check { at: header("x-ok"), expect: Expected::Text("1".into()) }],
-            },
+            success: Condition::AnyOf(vec![Check {
+                at: header("x-ok"),
+                expect: Expected::Text("1".into()),
+            }]),
         };
         assert_eq!(operation.headers().collect::<Vec<_>>(), ["x-user", "x-ok"]);
         assert!(!operation.reads_request() && !operation.reads_response());

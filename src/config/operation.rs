@@ -163,7 +163,7 @@ fn object(field: &Field<'_>) -> Lookup {
 /// A list of checks `{at, is: object}` or `{at, equals: text}`, one of which must hold.
 fn condition(field: &Field<'_>) -> Condition {
     let checks = field.items();
-    Condition { any_of: checks.iter().filter_map(check).collect() }
+    Condition::AnyOf(checks.iter().filter_map(check).collect())
 }
 
 fn check(field: &Field<'_>) -> Option<Check> {
@@ -184,7 +184,7 @@ fn check(field: &Field<'_>) -> Option<Check> {
 
 /// Every `path:` place must be a capture of the path.
 fn captures_exist(field: &Field<'_>, path: &str, sources: &Sources, success: &Condition) {
-    let checked = success.any_of.iter().flat_map(|check| &check.at.0);
+    let checked = success.checks().iter().flat_map(|check| &check.at.0);
     let mut reported = Vec::new();
     for source in sources.all().chain(checked) {
         if let Source::Path(name) = source
