@@ -15,7 +15,7 @@ mod source;
 pub use body::{Body, RequestBody};
 pub use budget::{Budget, HeldRequest, Reservation};
 pub use event::{Actor, Batch, Captured, Documents, Event, Op, Outcome};
-pub use exchange::{Exchange, Head, is_encoded};
+pub use exchange::{End, Exchange, Head, Missed, is_encoded, may_have_arrived};
 pub use jodoo::operations as jodoo_operations;
 pub use operation::{
     Change, Check, Condition, Expected, Matched, Operation, Operations, RouteError, Shows,
@@ -31,8 +31,8 @@ pub enum Miss {
     Encoded,
     /// A body was not JSON.
     Malformed,
-    /// The call ended before its answer was complete.
-    Aborted,
+    /// The whole request was sent to the platform, and no whole answer came back.
+    Unanswered,
     /// The answer says that something changed, but not what: an id or the record is missing.
     Incomplete,
     /// A batch operation, and no webhook asks for these.
@@ -51,7 +51,7 @@ impl Miss {
         Miss::TooLarge,
         Miss::Encoded,
         Miss::Malformed,
-        Miss::Aborted,
+        Miss::Unanswered,
         Miss::Incomplete,
         Miss::Batch,
         Miss::Inexact,
@@ -65,7 +65,7 @@ impl Miss {
             Miss::TooLarge => "too_large",
             Miss::Encoded => "encoded",
             Miss::Malformed => "malformed",
-            Miss::Aborted => "aborted",
+            Miss::Unanswered => "unanswered",
             Miss::Incomplete => "incomplete",
             Miss::Batch => "batch",
             Miss::Inexact => "inexact",

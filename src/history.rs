@@ -10,7 +10,9 @@ mod query;
 mod record;
 mod redact;
 
-pub use query::{DEFAULT_LIMIT, MAX_LIMIT, MAX_LOOKED_AT, Page, Query, Show};
+pub use query::{
+    Cursor, DEFAULT_LIMIT, MAX_LIMIT, MAX_LOOKED_AT, Page, Query, Reference, Ring, Show,
+};
 pub use record::{Outcome, Record};
 pub use redact::{
     MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_CAUSE_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_BYTES,

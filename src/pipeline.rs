@@ -4,7 +4,7 @@
 
 mod batch;
 
-use crate::capture::{Budget, Captured, Change, Event, Miss, Op, Outcome};
+use crate::capture::{Budget, Captured, Event, Miss, Missed, Op, Outcome};
 use crate::config::{Config, InForce};
 use crate::delivery::{Courier, Draft, commands};
 use crate::form::{FormKey, Forms, Lesson, Schema};
@@ -138,16 +138,15 @@ impl Pipeline {
             Outcome::Batch(batch) => self.missed_of(host, Miss::Batch, &batch, ""),
             Outcome::Lessons(lessons) => self.courier.store().learn(host, lessons, call.began),
             Outcome::NoChange => {}
-            Outcome::Missed(miss) => {
-                self.missed(host, miss, call.operation.change, documents.told_form());
-            }
+            Outcome::Missed(miss) => self.missed(host, documents.missed(miss)),
         }
     }
 
-    /// Tells of a change that cannot be pushed, of this form as far as its ids are known.
-    pub fn missed(&mut self, host: &impl Host, miss: Miss, change: Change, form: FormKey) {
+    /// Tells of a change that cannot be pushed.
+    pub fn missed(&mut self, host: &impl Host, missed: Missed) {
+        let Missed { miss, change, form, record_id } = missed;
         match change.op() {
-            Some(op) => self.not_captured(host, miss, op, form, ""),
+            Some(op) => self.not_captured(host, miss, op, form, &record_id),
             None => self.metrics.miss(host, miss),
         }
     }

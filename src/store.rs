@@ -27,7 +27,7 @@ pub use tiers::Tiers;
 pub use webhook_state::{Change, Counting, WebhookState};
 
 use crate::form::{FormKey, Schema};
-use crate::history::Record;
+use crate::history::{Record, Ring};
 use crate::host::{CalloutId, Host, Reply, UnixMillis, Version};
 use std::fmt;
 use std::time::Duration;
@@ -230,11 +230,11 @@ pub trait Store {
     /// Writes a record into the history.
     fn record(&mut self, host: &impl Host, record: &Record);
 
-    /// The numbers of the newest record and of the oldest that may still be there.
-    fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)>;
+    /// The numbers of the newest record of a ring and of the oldest that may still be there.
+    fn history_bounds(&self, host: &impl Host, ring: Ring) -> Option<(u64, u64)>;
 
     /// A record of the history.
-    fn history(&self, host: &impl Host, number: u64) -> Option<Record>;
+    fn history(&self, host: &impl Host, ring: Ring, number: u64) -> Option<Record>;
 
     /// The failed cache in a fixed order, from a place on, as far as `visit` wants to see it and
     /// at most so many places are looked at. The place to go on from, if there may be more: the

@@ -88,7 +88,7 @@ pub fn captured(operations: &Operations, budget: &Rc<Budget>, answer: &[u8]) -> 
     call.response_head(Head { status: Some(200), is_local: false, is_encoded: false });
     assert!(call.response().make_room(answer.len()));
     call.response().append(answer.to_vec());
-    call.finish(UnixMillis(1_778_575_509_018)).unwrap()
+    call.finish(UnixMillis(1_778_575_509_018), || true).captured().unwrap()
 }
 
 /// The push that comes of it.

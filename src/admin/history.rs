@@ -3,7 +3,7 @@
 use super::Context;
 use super::answer::{Answer, Problem};
 use super::request::Parameters;
-use crate::history::{DEFAULT_LIMIT, MAX_LIMIT, Query, Show};
+use crate::history::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Query, Show};
 use crate::host::{Host, UnixMillis};
 use crate::json::Builder;
 
@@ -59,7 +59,7 @@ fn query(parameters: &Parameters) -> Result<Query, Problem> {
         from: time(parameters, "from")?,
         to: time(parameters, "to")?,
         limit: parameters.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
-        before: None,
+        before: Cursor::START,
     })
 }
 

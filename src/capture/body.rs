@@ -185,7 +185,7 @@ mod tests {
         body.append(b"abcde".into());
         assert!(!body.make_room(1));
         assert_eq!(budget.used(), 0);
-        body.lose(Miss::Aborted);
+        body.lose(Miss::Unanswered);
         assert!(!body.make_room(0));
         assert_eq!(body.bytes(), Err(Miss::TooLarge));
     }

@@ -1,7 +1,7 @@
 //! Reading a captured call.
 
 use super::source::Found;
-use super::{Body, Change, Miss, Operation};
+use super::{Body, Change, Lookup, Miss, Missed, Operation};
 use crate::calendar;
 use crate::form::{self, FormKey, Lesson};
 use crate::host::UnixMillis;
@@ -179,14 +179,15 @@ impl<'c> Documents<'c> {
         }
     }
 
-    /// The form as far as the call tells it: an id that cannot be read is empty.
-    pub fn told_form(&self) -> FormKey {
-        let sources = &self.call.operation.sources;
-        let [app_id, entry_id] = [&sources.app_id, &sources.entry_id].map(|lookup| {
+    /// A change that cannot be pushed, with what the call tells of it: an id that cannot be read is empty.
+    pub fn missed(&self, miss: Miss) -> Missed {
+        let Operation { sources, change, .. } = &*self.call.operation;
+        let told = |lookup: &Lookup| -> Box<str> {
             let found = lookup.find(self).ok().flatten();
             found.and_then(|found| found.as_text()).unwrap_or_default().into()
-        });
-        FormKey { app_id, entry_id }
+        };
+        let form = FormKey { app_id: told(&sources.app_id), entry_id: told(&sources.entry_id) };
+        Missed { miss, change: *change, form, record_id: told(&sources.record_id) }
     }
 
     /// What the call says of which form it is about: app and form.

@@ -46,6 +46,8 @@ pub struct Exchange {
     /// What is kept of the call beside its bodies.
     head: Reservation,
     progress: Progress,
+    /// The end of the request was seen.
+    is_whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,44 @@ enum Progress {
     Succeeded,
     /// The response says that nothing changed.
     Failed,
+    /// The response is the gateway's own. It says nothing of the platform, if that got the request.
+    Replaced,
+    /// The response says that a gateway between here and the platform got no answer.
+    Unanswered,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub enum End {
+    /// A success, to be read.
+    Captured(Captured),
+    /// A change that may have happened, and cannot be pushed.
+    Missed(Missed),
+    /// Nothing was changed.
+    Unchanged,
+}
+
+impl End {
+    /// The call, if it was captured.
+    pub fn captured(self) -> Option<Captured> {
+        match self {
+            End::Captured(call) => Some(call),
+            End::Missed(_) | End::Unchanged => None,
+        }
+    }
+}
+
+/// A change that cannot be pushed, as far as the call tells of it: an id that is not told is empty.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Why.
+    pub miss: Miss,
+    /// What the call does.
+    pub change: Change,
+    /// The form.
+    pub form: FormKey,
+    /// The record.
+    pub record_id: Box<str>,
 }
 
 impl Exchange {
@@ -102,6 +142,7 @@ impl Exchange {
             progress: Progress::Waiting,
             request: Some(request),
             head,
+            is_whole: false,
             captured: Captured {
                 trace,
                 headers,
@@ -115,21 +156,14 @@ impl Exchange {
         }
     }
 
-    /// What the call would change.
-    pub fn change(&self) -> Change {
-        self.captured.operation.change
-    }
-
     /// Whether a response has begun.
     pub fn is_answered(&self) -> bool {
         self.progress != Progress::Waiting
     }
 
-    /// The form as far as the call tells it until now: an id that is not told is empty. Nothing more is
-    /// copied of its request then.
-    pub fn form(&mut self) -> FormKey {
-        self.keep_request();
-        self.captured.documents().told_form()
+    /// The end of the request has passed.
+    pub fn request_ended(&mut self) {
+        self.is_whole = true;
     }
 
     /// Copies a chunk of the request's body, of this size, which `read` reads if it is wanted.
@@ -158,38 +192,67 @@ impl Exchange {
 
     /// Takes note of the head of the response. Unless it is a success nothing more is copied.
     pub fn response_head(&mut self, head: Head) {
-        let succeeded = head.is_success();
-        self.progress = if succeeded { Progress::Succeeded } else { Progress::Failed };
+        self.progress = match head.status {
+            _ if head.is_success() => Progress::Succeeded,
+            _ if head.is_local => Progress::Replaced,
+            // RFC 9110 sections 15.6.3 and 15.6.5.
+            Some(502 | 504) => Progress::Unanswered,
+            _ => Progress::Failed,
+        };
         self.keep_request();
-        if !succeeded {
-            self.captured.request.lose(Miss::Aborted);
-            self.captured.response.lose(Miss::Aborted);
+        if self.progress == Progress::Failed {
+            self.captured.request.lose(Miss::Unanswered);
             self.head.release();
+        }
+        if self.progress != Progress::Succeeded {
+            self.captured.response.lose(Miss::Unanswered);
         } else if head.is_encoded {
             self.captured.response.lose(Miss::Encoded);
         }
     }
 
-    /// The response is complete.
-    ///
-    /// # Errors
-    /// `Some` reason why a change that happened cannot be read, or `None` if nothing changed.
-    pub fn finish(mut self, now: UnixMillis) -> Result<Captured, Option<Miss>> {
+    /// The response is complete. `was_sent` says whether the platform may have got the request; it is only
+    /// asked if the platform did not answer.
+    pub fn finish(mut self, now: UnixMillis, was_sent: impl FnOnce() -> bool) -> End {
         match self.progress {
             Progress::Succeeded => {
                 self.captured.at = now;
-                Ok(self.captured)
+                End::Captured(self.captured)
             }
-            Progress::Failed => Err(None),
-            Progress::Waiting => Err(Some(Miss::Aborted)),
+            _ => self.abort(was_sent),
         }
     }
 
-    /// The call ended before its response was complete. `Some` if the change may have happened
-    /// all the same.
-    pub fn abort(self) -> Option<Miss> {
-        (self.progress != Progress::Failed).then_some(Miss::Aborted)
+    /// The call ended before its response was complete. `was_sent` is as in [`Exchange::finish`].
+    ///
+    /// What never was a whole request cannot have changed anything, and neither can a call that only reads.
+    pub fn abort(mut self, was_sent: impl FnOnce() -> bool) -> End {
+        let may_have_changed = self.is_whole
+            && self.captured.operation.change.op().is_some()
+            && match self.progress {
+                Progress::Succeeded | Progress::Unanswered => true,
+                Progress::Waiting | Progress::Replaced => was_sent(),
+                Progress::Failed => false,
+            };
+        if !may_have_changed {
+            return End::Unchanged;
+        }
+        self.keep_request();
+        // Half an answer tells nothing.
+        self.captured.response.lose(Miss::Unanswered);
+        End::Missed(self.captured.documents().missed(Miss::Unanswered))
     }
+}
+
+/// Whether the platform may have got a request, by what the gateway says of it: Envoy's response code details,
+/// how often the request was sent on, and whether there was a connection for it the last time.
+///
+/// With more than one attempt nothing is known of those before the last.
+pub fn may_have_arrived(details: &[u8], attempts: u64, was_connected: bool) -> bool {
+    // A stream that the peer refused was not processed there (RFC 9113 section 8.7).
+    let refused = b"refused_stream";
+    let was_refused = details.windows(refused.len()).any(|part| part == refused);
+    attempts > 1 || was_connected && !was_refused
 }
 
 /// Whether a `content-encoding` says that the body is not plain.
@@ -240,7 +303,7 @@ mod tests {
         exchange.request_chunk(request.len(), || request.to_vec());
         exchange.response_head(OK);
         feed(exchange.response(), response);
-        exchange.finish(UnixMillis(7)).unwrap()
+        exchange.finish(UnixMillis(7), || true).captured().unwrap()
     }
 
     /// What a call turned out to be, in words.
@@ -404,8 +467,8 @@ mod tests {
         for head in [
             Head { status: Some(400), ..OK },
             Head { status: Some(302), ..OK },
+            Head { status: Some(503), ..OK },
             Head { status: None, ..OK },
-            Head { is_local: true, ..OK },
         ] {
             let budget = Budget::new(1 << 20);
             let mut exchange = begin(&budget, "create");
@@ -413,22 +476,95 @@ mod tests {
             exchange.response_head(head);
             feed(exchange.response(), &[CREATED.as_bytes()]);
             assert_eq!(budget.used(), 0, "{head:?}");
-            assert_eq!(exchange.finish(UnixMillis(0)).unwrap_err(), None);
+            let end = exchange.finish(UnixMillis(0), || panic!("the platform has answered"));
+            assert!(matches!(end, End::Unchanged), "{head:?}");
+        }
+    }
+
+    /// A call of which the request is whole, if it is.
+    fn sent(tail: &str, is_whole: bool) -> Exchange {
+        let mut exchange = begin(&Budget::new(1 << 20), tail);
+        feed(exchange.request(), &[br#"{"app_id":"A","entry_id":"E","data_id":"D"}"#]);
+        if is_whole {
+            exchange.request_ended();
+        }
+        exchange
+    }
+
+    fn missed(end: &End) -> Option<&Missed> {
+        match end {
+            End::Missed(missed) => Some(missed),
+            _ => None,
         }
     }
 
     #[test]
-    fn a_call_that_ends_early_is_missed_unless_it_had_failed() {
-        let budget = Budget::new(1 << 20);
-        assert_eq!(begin(&budget, "create").abort(), Some(Miss::Aborted));
-        let mut exchange = begin(&budget, "create");
-        exchange.response_head(OK);
-        assert_eq!(exchange.abort(), Some(Miss::Aborted));
-        let mut exchange = begin(&budget, "create");
-        exchange.response_head(Head { status: Some(500), ..OK });
-        assert_eq!(exchange.abort(), None);
-        let exchange = begin(&budget, "create");
-        assert_eq!(exchange.finish(UnixMillis(0)).unwrap_err(), Some(Miss::Aborted));
+    fn a_request_that_was_sent_whole_and_got_no_whole_answer_may_have_changed_something() {
+        let heads = [
+            None,
+            Some(OK),
+            Some(Head { status: Some(502), ..OK }),
+            Some(Head { status: Some(504), ..OK }),
+            Some(Head { status: Some(503), is_local: true, ..OK }),
+            Some(Head { is_local: true, ..OK }),
+        ];
+        for head in heads {
+            let exchange = |is_whole| {
+                let mut exchange = sent("delete", is_whole);
+                head.into_iter().for_each(|head| exchange.response_head(head));
+                exchange
+            };
+            let end = exchange(true).abort(|| true);
+            let told = missed(&end).unwrap();
+            assert_eq!((told.miss, &*told.record_id), (Miss::Unanswered, "D"), "{head:?}");
+            assert_eq!((&*told.form.app_id, &*told.form.entry_id), ("A", "E"), "{head:?}");
+            assert!(missed(&exchange(false).abort(|| true)).is_none(), "{head:?}");
+            // A whole answer of the gateway's own is none of the platform.
+            if !head.is_some_and(|head| head.is_success()) {
+                assert!(
+                    missed(&exchange(true).finish(UnixMillis(0), || true)).is_some(),
+                    "{head:?}"
+                );
+            }
+            let is_from_afar = head.is_some_and(|head| !head.is_local);
+            assert_eq!(missed(&exchange(true).abort(|| false)).is_some(), is_from_afar, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_failed_or_only_reads_changed_nothing() {
+        for status in [400, 404, 429, 500, 503] {
+            let mut exchange = sent("update", true);
+            exchange.response_head(Head { status: Some(status), ..OK });
+            assert!(matches!(exchange.abort(|| true), End::Unchanged), "{status}");
+        }
+        assert!(matches!(sent("../widget/list", true).abort(|| true), End::Unchanged));
+    }
+
+    #[test]
+    fn what_no_connection_took_or_the_peer_refused_did_not_arrive() {
+        for (details, attempts, was_connected, arrived) in [
+            ("upstream_reset_before_response_started{connection_termination}", 1, true, true),
+            ("upstream_reset_before_response_started{remote_reset}", 1, true, true),
+            ("upstream_reset_before_response_started{remote_refused_stream_reset}", 1, true, false),
+            (
+                "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+                1,
+                false,
+                false,
+            ),
+            ("upstream_reset_before_response_started{overflow}", 1, false, false),
+            ("upstream_reset_before_response_started{remote_connection_failure}", 2, false, true),
+            ("response_timeout", 1, true, true),
+            ("response_timeout", 1, false, false),
+            ("downstream_remote_disconnect", 1, true, true),
+            ("no_healthy_upstream", 0, false, false),
+            ("request_rate_limited", 0, false, false),
+            ("", 0, false, false),
+        ] {
+            let told = may_have_arrived(details.as_bytes(), attempts, was_connected);
+            assert_eq!(told, arrived, "{details}");
+        }
     }
 
     #[test]
@@ -470,7 +606,7 @@ mod tests {
             exchange.response_head(OK);
             feed(exchange.response(), &response.iter().map(|chunk| &chunk[..]).collect::<Vec<_>>());
             prop_assert!(budget.used() <= 1500);
-            let captured = exchange.finish(UnixMillis(0)).unwrap();
+            let captured = exchange.finish(UnixMillis(0), || true).captured().unwrap();
             for body in [&captured.request, &captured.response] {
                 prop_assert!(body.bytes().is_err() || body.bytes().unwrap().len() <= LIMIT);
             }

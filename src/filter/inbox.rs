@@ -1,7 +1,6 @@
 //! Between the streams of a worker and its root.
 
-use crate::capture::{Captured, Change, Miss};
-use crate::form::FormKey;
+use crate::capture::{Captured, Miss, Missed};
 use crate::store::PushId;
 use std::cell::{Cell, RefCell};
 
@@ -16,7 +15,7 @@ pub(super) enum Finished {
         hold: Hold,
     },
     /// One that was not.
-    Missed(Miss, Change, FormKey),
+    Missed(Missed),
     /// A body that could not be translated.
     Untranslated(Miss),
 }

@@ -124,9 +124,7 @@ impl Running {
                         Hold::TooLarge => self.pipeline.not_stored_in_time(&Envoy, 1),
                     }
                 }
-                Finished::Missed(miss, change, form) => {
-                    self.pipeline.missed(&Envoy, miss, change, form);
-                }
+                Finished::Missed(missed) => self.pipeline.missed(&Envoy, missed),
                 Finished::Untranslated(miss) => self.pipeline.untranslated(&Envoy, miss),
             }
         }

@@ -4,7 +4,7 @@
 use super::inbox::{Finished, Hold};
 use super::root::Shared;
 use super::translation::{SMALLEST_BUFFER_LIMIT, Translation};
-use crate::capture::{Change, Exchange, Head, is_encoded};
+use crate::capture::{self, Captured, Change, End, Exchange, Head, is_encoded};
 use crate::host::wasm::{Envoy, chunk, header, number};
 use crate::host::{Host, VIA_UPSTREAM};
 use crate::request_line::RequestLine;
@@ -36,11 +36,8 @@ impl Watch {
         let Some(exchange) = self.exchange.take() else {
             return Action::Continue;
         };
-        if !exchange.is_answered() {
-            self.cut_off(*exchange);
-            return Action::Continue;
-        }
-        if let Ok(call) = exchange.finish(Envoy.now()) {
+        let end = exchange.finish(Envoy.now(), may_have_arrived);
+        if let Some(call) = self.captured(end) {
             let id = PushId::random(&Envoy);
             show_in_access_log(call.operation.change, &id);
             let hold = match self.shared.holds.ack_timeout() {
@@ -57,12 +54,14 @@ impl Watch {
         Action::Continue
     }
 
-    /// The call ended before its response did.
-    fn cut_off(&self, mut exchange: Exchange) {
-        let (change, form) = (exchange.change(), exchange.form());
-        if let Some(miss) = exchange.abort() {
-            self.shared.hand_over(Finished::Missed(miss, change, form));
+    /// The call that ended so, if there is anything to read; a change that was missed is told of.
+    fn captured(&self, end: End) -> Option<Captured> {
+        match end {
+            End::Captured(call) => return Some(call),
+            End::Missed(missed) => self.shared.hand_over(Finished::Missed(missed)),
+            End::Unchanged => {}
         }
+        None
     }
 }
 
@@ -70,7 +69,8 @@ impl Watch {
     pub(super) fn request_headers(&mut self, is_end: bool) -> Action {
         #[cfg(feature = "crash")]
         crash_if_asked();
-        let config = &self.shared.config;
+        let shared = Rc::clone(&self.shared);
+        let config = &shared.config;
         let request = |name: &str| header(MapType::HttpRequestHeaders, name);
         let Some(path) = request(":path") else { return Action::Continue };
         let limit = config.limits.max_body_bytes;
@@ -79,6 +79,7 @@ impl Watch {
         self.exchange = matched.map(|matched| {
             Box::new(Exchange::begin(matched, limit, &self.shared.budget, Envoy.uptime(), request))
         });
+        self.request_ended_if(is_end);
         self.translation = Translation::begin(&self.shared, self.id, &line, is_end);
         let is_read = self.exchange.is_some() || self.translation.is_some();
         if is_read && config.strip_accept_encoding {
@@ -94,13 +95,21 @@ impl Watch {
         {
             exchange.request_chunk(size, || chunk(BufferType::HttpRequestBody, size));
         }
+        self.request_ended_if(is_end);
         if let Some(translation) = &mut self.translation {
             translation.request_body(size, is_end);
         }
         Action::Continue
     }
 
+    fn request_ended_if(&mut self, is_end: bool) {
+        if let Some(exchange) = self.exchange.as_mut().filter(|_| is_end) {
+            exchange.request_ended();
+        }
+    }
+
     pub(super) fn request_trailers(&mut self) -> Action {
+        self.request_ended_if(true);
         if let Some(translation) = &mut self.translation {
             translation.request_trailers();
         }
@@ -175,7 +184,7 @@ impl Watch {
         self.shared.holds.forget(self.id);
         // If none of the ends of a response was seen, it was cut off.
         if let Some(exchange) = self.exchange.take() {
-            self.cut_off(*exchange);
+            self.captured(exchange.abort(may_have_arrived));
         }
     }
 }
@@ -201,6 +210,19 @@ fn show_in_access_log(change: Change, id: &PushId) {
 
 /// Whether the response that begins was made by Envoy and not by the platform.
 fn is_local_reply() -> bool {
-    let details = hostcalls::get_property(vec!["response", "code_details"]);
-    matches!(details, Ok(Some(details)) if details != VIA_UPSTREAM.as_bytes())
+    property("response", "code_details").is_some_and(|details| details != VIA_UPSTREAM.as_bytes())
+}
+
+/// Whether the platform may have got the request, see [`capture::may_have_arrived`].
+fn may_have_arrived() -> bool {
+    let details = property("response", "code_details").unwrap_or_default();
+    let attempts = property("upstream", "request_attempt_count");
+    let attempts = attempts.and_then(|count| count.try_into().ok()).map_or(0, u64::from_le_bytes);
+    // It is there once a connection has taken the request.
+    let was_connected = property("upstream", "local_address").is_some_and(|at| !at.is_empty());
+    capture::may_have_arrived(&details, attempts, was_connected)
+}
+
+fn property(of: &str, name: &str) -> Option<Vec<u8>> {
+    hostcalls::get_property(vec![of, name]).ok().flatten()
 }

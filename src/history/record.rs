@@ -201,7 +201,9 @@ fn in_words(miss: Miss) -> &'static str {
         Miss::TooLarge => "not captured: a body is larger than limits.max_body_bytes",
         Miss::Encoded => "not captured: a body is compressed in a way that is not read here",
         Miss::Malformed => "not captured: a body is not JSON",
-        Miss::Aborted => "not captured: the call ended before its answer was complete",
+        Miss::Unanswered => {
+            "not captured: the call was sent to the platform, and no whole answer came back: the change may have happened"
+        }
         Miss::Incomplete => "not captured: the id or the content of the record is missing",
         Miss::Batch => {
             "not captured: a call changed many records at once, and no webhook has `batch: true`"

@@ -26,7 +26,7 @@ use self::region::{Names, RegionRecord, Regions};
 use super::entry::{Entry, Failure, Progress, State};
 use super::webhook_state::{Change, Counting, WebhookState};
 use super::{Additions, Event, Full, Loaded, Lost, NoticeKind, Place, PushId, Store, Totals};
-use crate::history::Record;
+use crate::history::{Record, Ring};
 use crate::host::{CalloutId, Expected, Host, QueueId, Reply, UnixMillis, Version, random_number};
 use std::cell::Cell;
 use std::time::Duration;
@@ -52,7 +52,7 @@ const OVERHEAD: usize = 512;
 pub struct Bounds {
     /// Bytes of the pushes of one owner, the failed cache included.
     pub bytes: usize,
-    /// Records of the history, of all owners.
+    /// Records of each ring of the history, of all owners.
     pub history: u64,
 }
 
@@ -456,12 +456,12 @@ impl Store for Memory {
         Memory::record(self, host, record);
     }
 
-    fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
-        Memory::history_bounds(self, host)
+    fn history_bounds(&self, host: &impl Host, ring: Ring) -> Option<(u64, u64)> {
+        Memory::history_bounds(self, host, ring)
     }
 
-    fn history(&self, host: &impl Host, number: u64) -> Option<Record> {
-        Memory::history(self, host, number)
+    fn history(&self, host: &impl Host, ring: Ring, number: u64) -> Option<Record> {
+        Memory::history(self, host, ring, number)
     }
 
     fn failed_from(

@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::memory::{AT_ONCE, BYTES_AT_ONCE};
 use super::redis::{Exchange, Heard, Sought, has_lost_additions, learn_additions, records, report};
 use super::{Additions, Loaded, Place, RedisSettings, Selection, Store, Tiers};
-use crate::history::{Query, Record, Show};
+use crate::history::{Cursor, Query, Record, Reference, Show};
 use crate::host::{CalloutId, Host, Reply, random_number};
 use crate::json::{Builder, Document, Value};
 use std::rc::Rc;
@@ -192,16 +192,15 @@ impl Tiers {
         cursor: Option<&str>,
     ) -> Result<HistoryPage, Asked> {
         if self.far.is_none() {
-            let query =
-                Query { before: cursor.and_then(|text| text.parse().ok()), ..query.clone() };
-            let Some((newest, oldest)) = self.near.history_bounds(host) else {
-                return Ok(HistoryPage::default());
-            };
-            let page = query.page(newest, oldest, |number| self.near.history(host, number));
+            let before = cursor.and_then(Cursor::parse).unwrap_or(Cursor::START);
+            let query = Query { before, ..query.clone() };
+            let page = query.page(
+                |ring| self.near.history_bounds(host, ring),
+                |ring, number| self.near.history(host, ring, number),
+            );
             let records = page.records.into_iter();
-            let records = records.map(|(number, record)| (number.to_string().into(), record));
-            let next = page.next.map(|next| next.to_string().into());
-            return Ok((records.collect(), next));
+            let records = records.map(|(at, record)| (at.to_string().into(), record));
+            return Ok((records.collect(), page.next.map(|next| next.to_string().into())));
         }
         let mut op = op("history");
         op.maybe(query.webhook.as_deref()).text(match query.outcome {
@@ -231,9 +230,9 @@ impl Tiers {
         reference: &str,
     ) -> Result<Option<Record>, Asked> {
         if self.far.is_none() {
-            return Ok(reference.parse().ok().and_then(|number| {
-                let (newest, oldest) = self.near.history_bounds(host)?;
-                let record = self.near.history(host, number)?;
+            return Ok(Reference::parse(reference).and_then(|Reference { ring, number }| {
+                let (newest, oldest) = self.near.history_bounds(host, ring)?;
+                let record = self.near.history(host, ring, number)?;
                 (oldest..=newest).contains(&number).then_some(record)
             }));
         }
@@ -247,7 +246,12 @@ impl Tiers {
 
     /// Whether a text may be the cursor of a page of the history.
     pub fn is_history_cursor(&self, text: &str) -> bool {
-        if self.far.is_some() { is_reference(text) } else { text.parse::<u64>().is_ok() }
+        // With Redis a ring that was not looked at yet has no reference in it.
+        let is_part = |part: &str| part.is_empty() || is_reference(part);
+        match self.far {
+            Some(_) => text.split_once('_').is_some_and(|(a, b)| is_part(a) && is_part(b)),
+            None => Cursor::parse(text).is_some(),
+        }
     }
 
     /// A page of the failed cache, of all webhooks or of one. `places` is how much of it is
@@ -447,8 +451,10 @@ fn cursor_of(value: Value<'_>) -> Option<Box<str>> {
     (!text.is_empty()).then(|| text.into())
 }
 
-/// Whether a text may name an entry of a stream, such as `1700000000000-0`.
+/// Whether a text may name an entry of a stream, such as `1700000000000-0`, or `m1700000000000-0` for a missed
+/// change.
 fn is_reference(text: &str) -> bool {
+    let text = text.strip_prefix('m').unwrap_or(text);
     let is_number = |part: &str| part.parse::<u64>().is_ok();
     text.split_once('-').is_some_and(|(time, number)| is_number(time) && is_number(number))
 }

@@ -17,6 +17,7 @@
 //! | `forms`, `forms_index`, `forms_version`, `forms_bytes` | what the platform says of forms: `<version> <time> <schema>` |
 //! | `asker` | the gateway that asks the platform about forms |
 //! | `history`, `history:…`, `recorded` | streams: records, and what they are found by |
+//! | `misses` | a stream of the newest records of missed changes |
 //! | `session:<id>` | the last batch of a worker and its answer |
 
 mod batch;
@@ -147,8 +148,8 @@ pub(super) struct Redis {
     audits: bool,
     /// How often in a row Redis had more pushes of this gateway than this has.
     surpluses: u32,
-    /// A record that is missing, and since when: it may be about to be written.
-    hole: Option<(u64, Duration)>,
+    /// A record that is missing in a ring, and since when: it may be about to be written.
+    holes: [Option<(u64, Duration)>; 2],
 }
 
 impl Redis {
@@ -182,7 +183,7 @@ impl Redis {
             contact: None,
             audits: true,
             surpluses: 0,
-            hole: None,
+            holes: [None; 2],
         }
     }
 

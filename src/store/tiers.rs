@@ -13,7 +13,7 @@ use super::{
 };
 use crate::duration;
 use crate::form::{FormKey, Lesson};
-use crate::history::Record;
+use crate::history::{Record, Ring};
 use crate::host::{CalloutId, Host, QueueId, Reply, UnixMillis};
 use crate::store::redis::{Learning, Order};
 use std::rc::Rc;
@@ -238,12 +238,12 @@ impl Store for Tiers {
         self.near.record(host, record);
     }
 
-    fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
-        self.near.history_bounds(host)
+    fn history_bounds(&self, host: &impl Host, ring: Ring) -> Option<(u64, u64)> {
+        self.near.history_bounds(host, ring)
     }
 
-    fn history(&self, host: &impl Host, number: u64) -> Option<Record> {
-        self.near.history(host, number)
+    fn history(&self, host: &impl Host, ring: Ring, number: u64) -> Option<Record> {
+        self.near.history(host, ring, number)
     }
 
     fn failed_from(

@@ -4,11 +4,16 @@
 use super::support::gateway::{Gateway, Setup, client};
 use super::support::raw::{Server, Step, exchange, exchange_bytes, refusing_address};
 use super::support::receiver::Receiver;
+use super::support::wait;
 use super::*;
 use std::io::Write as _;
-use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 const CREATED: &str = r#"{"data":{"_id":"1","appId":"a","entryId":"e"}}"#;
+
+const ROUTES: &str =
+    "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config";
 
 /// A platform that answers so, a gateway before it, and who is pushed to.
 async fn peers(steps: Vec<Step>) -> (Server, Receiver, Gateway) {
@@ -195,24 +200,150 @@ async fn every_way_to_end_a_body_makes_one_push() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_breaks_off_is_counted_as_aborted() {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
-    let (_platform, receiver, gateway) = peers(vec![Step::send(&format!("{head}{CREATED}"))]).await;
-    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
-    answer.bytes().await.unwrap_err();
-    gateway.wait_for_metric(&misses("aborted"), 1.0).await;
+/// Expects one miss for want of an answer, which the history tells of.
+async fn is_unanswered(gateway: &Gateway, receiver: &Receiver) {
+    gateway.wait_for_metric(&misses("unanswered"), 1.0).await;
+    let texts = [r#""op":"data_create""#, r#""outcome":"not_captured""#, "may have happened"];
+    gateway.wait_for_log(&["formhook.push {", texts[0], texts[1], texts[2], APP, ORDERS]).await;
     gateway.assert_vm_alive();
     assert!(receiver.received().is_empty());
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_before_the_answer_is_counted_as_aborted() {
-    let (_platform, _receiver, gateway) = peers(vec![Step::Hang]).await;
-    let call = gateway.post(CREATE, "key").json(&order("a")).timeout(Duration::from_millis(300));
-    call.send().await.unwrap_err();
-    gateway.wait_for_metric(&misses("aborted"), 1.0).await;
-    gateway.assert_vm_alive();
+async fn an_answer_that_breaks_off_is_counted_as_unanswered() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
+    let (_platform, receiver, gateway) = peers(vec![Step::send(&format!("{head}{CREATED}"))]).await;
+    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    answer.bytes().await.unwrap_err();
+    is_unanswered(&gateway, &receiver).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_before_the_answer_is_counted_as_unanswered() {
+    let http2 = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    for client in [client(), http2] {
+        let (_platform, receiver, gateway) = peers(vec![Step::Hang]).await;
+        let call = client.post(gateway.url(CREATE)).json(&order("a"));
+        // It waits until the platform has the request.
+        let call = tokio::spawn(call.send());
+        let sent = "cluster.form_platform.upstream_cx_tx_bytes_total";
+        wait::until("the request to be with the platform", async || {
+            let text = gateway.stats(&format!("/stats?filter=^{sent}$")).await;
+            let bytes =
+                text.trim().rsplit_once(' ').map(|(_, bytes)| bytes.parse::<u64>().unwrap());
+            bytes.filter(|bytes| *bytes > 0)
+        })
+        .await;
+        call.abort();
+        is_unanswered(&gateway, &receiver).await;
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_reads_a_call_and_closes_may_have_carried_it_out() {
+    let (_platform, receiver, gateway) = peers(Vec::new()).await;
+    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    is_unanswered(&gateway, &receiver).await;
+}
+
+#[tokio::test]
+async fn a_platform_that_never_answers_may_have_carried_a_call_out() {
+    let platform = Server::start(vec![Step::Hang]).await;
+    let receiver = Receiver::start().await;
+    let setup = Setup::new(platform.address, &plugin(&receiver.url("/"))).edited(|setup| {
+        setup.routes().iter_mut().for_each(|route| route["route"]["timeout"] = json!("0.3s"));
+    });
+    let gateway = setup.start().await;
+    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    assert_eq!(answer.status(), 504);
+    is_unanswered(&gateway, &receiver).await;
+}
+
+#[tokio::test]
+async fn another_gateway_that_got_no_answer_says_no_more_than_this_one() {
+    for status in ["502 Bad Gateway", "504 Gateway Timeout"] {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nno");
+        let (_platform, receiver, gateway) = peers(vec![Step::send(&answer)]).await;
+        let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+        assert!(status.starts_with(answer.status().as_str()));
+        is_unanswered(&gateway, &receiver).await;
+    }
+}
+
+/// Has one call end without an answer, behind others that were no misses: so none is to come.
+async fn is_the_first_miss(gateway: &Gateway, receiver: &Receiver) {
+    let answer = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    is_unanswered(gateway, receiver).await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_was_whole_changed_nothing() {
+    let (_platform, receiver, gateway) = peers(Vec::new()).await;
+    for path in [CREATE, UPDATE, DELETE] {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{");
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+        }
+    }
+    wait::until("all streams to be over", async || {
+        let text =
+            gateway.stats("/stats?filter=http.gateway.downstream_(rq_total|rq_active)$").await;
+        let is_over = text.contains("rq_active: 0") && text.contains("rq_total: 60");
+        is_over.then_some(())
+    })
+    .await;
+    is_the_first_miss(&gateway, &receiver).await;
+}
+
+#[tokio::test]
+async fn a_call_that_the_gateway_did_not_send_on_changed_nothing() {
+    let platform = Server::start(Vec::new()).await;
+    let receiver = Receiver::start().await;
+    let refusing = refusing_address().await;
+    let setup = Setup::new(platform.address, &plugin(&receiver.url("/"))).edited(|setup| {
+        let to = |cluster: &str| json!({"match": {"prefix": "/", "headers": [{"name": "x-to", "string_match": {"exact": cluster}}]},
+                                         "route": {"cluster": cluster}});
+        let mut direct = to("direct");
+        direct.as_object_mut().unwrap().remove("route");
+        direct["direct_response"] = json!({"status": 503});
+        for route in [direct, to("refusing"), to("empty"), to("unknown")] {
+            setup.routes().insert(0, route);
+        }
+        setup.at(ROUTES)["validate_clusters"] = json!(false);
+        let cluster = |name: &str, hosts: Value| json!({"name": name, "type": "STATIC", "load_assignment": {
+            "cluster_name": name, "endpoints": [{"lb_endpoints": hosts}]}});
+        let host = json!({"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": refusing.port()}}}});
+        let clusters = setup.at("/static_resources/clusters").as_array_mut().unwrap();
+        clusters.extend([cluster("refusing", json!([host])), cluster("empty", json!([]))]);
+        // Behind the filter, one call is too many and another is forbidden.
+        let filters = setup.http_filters().as_array_mut().unwrap();
+        let deny = json!({"permissions": [{"header": {"name": "x-forbidden", "present_match": true}}], "principals": [{"any": true}]});
+        let rbac = json!({"name": "rbac", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {"action": "DENY", "policies": {"forbidden": deny}}}});
+        let fault = json!({"name": "fault", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "headers": [{"name": "x-fault", "present_match": true}],
+            "abort": {"http_status": 504, "percentage": {"numerator": 100}}}});
+        let at = filters.len() - 1;
+        filters.splice(at..at, [rbac, fault]);
+    });
+    let gateway = setup.start().await;
+    for (header, value, status) in [
+        ("x-to", "direct", 503),
+        ("x-to", "refusing", 503),
+        ("x-to", "empty", 503),
+        ("x-to", "unknown", 503),
+        ("x-forbidden", "1", 403),
+        ("x-fault", "1", 504),
+    ] {
+        let call = gateway.post(CREATE, "key").header(header, value).json(&order("a"));
+        assert_eq!(call.send().await.unwrap().status(), status, "{header}: {value}");
+    }
+    is_the_first_miss(&gateway, &receiver).await;
 }
 
 #[tokio::test]
@@ -226,8 +357,7 @@ async fn an_answer_of_the_gateway_itself_is_no_event() {
     });
     // Nobody listens behind it; and a route that answers 200 by itself.
     let setup = Setup::new(refusing_address().await, &config).edited(|setup| {
-        let hosts = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes";
-        setup.at(hosts).as_array_mut().unwrap().insert(
+        setup.routes().insert(
             0,
             json!({"match": {"prefix": "/", "headers": [{"name": "x-direct", "present_match": true}]},
                    "direct_response": {"status": 200, "body": {"inline_string": CREATED}}}),

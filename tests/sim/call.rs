@@ -64,7 +64,7 @@ pub fn answered(
     if exchange.response().make_room(response.len()) {
         exchange.response().append(response.into());
     }
-    let captured = exchange.finish(host.now()).unwrap();
+    let captured = exchange.finish(host.now(), || true).captured().unwrap();
     pipeline.take_additions(host);
     let id = PushId::random(host);
     pipeline.captured(host, captured, id);

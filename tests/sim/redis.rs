@@ -75,6 +75,11 @@ impl SimRedis {
         self.data.borrow().hash(key.as_bytes())
     }
 
+    /// How many entries a stream has.
+    pub fn stream_length(&self, key: &str) -> usize {
+        self.data.borrow_mut().stream_length(key.as_bytes())
+    }
+
     /// The keys that begin so, in order.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         self.data.borrow().keys(prefix)

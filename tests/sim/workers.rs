@@ -104,7 +104,8 @@ impl Gateway {
         assert!(exchange.response().make_room(answer.len()));
         exchange.response().append(answer.into());
         let id = PushId::random(&**host);
-        pipeline.captured(&**host, exchange.finish(host.now()).unwrap(), id);
+        let captured = exchange.finish(host.now(), || true).captured().unwrap();
+        pipeline.captured(&**host, captured, id);
         pipeline.pump(&**host);
     }
 
@@ -181,9 +182,11 @@ impl Gateway {
     pub fn history(&mut self) -> Vec<&'static str> {
         let (host, pipeline) = &mut self.workers[0];
         let store = pipeline.store();
-        let Some((newest, oldest)) = store.history_bounds(&**host) else { return Vec::new() };
         let query = Query { limit: 100, ..Query::default() };
-        let page = query.page(newest, oldest, |number| store.history(&**host, number));
+        let page = query.page(
+            |ring| store.history_bounds(&**host, ring),
+            |ring, number| store.history(&**host, ring, number),
+        );
         page.records.iter().rev().map(|(_, record)| record.outcome.name()).collect()
     }
 }

@@ -5,6 +5,7 @@ use super::super::entry::{Entry, Push, State};
 use super::super::{Additions, Loaded, Lost, Place, Totals};
 use super::{Memory, OVERHEAD, REGIONS, SLOTS, TRIES};
 use crate::codec::{Reader, Writer};
+use crate::history::Ring;
 use crate::host::{Expected, Host, UnixMillis, Version, random_name};
 use hashbrown::HashSet;
 use std::time::Duration;
@@ -153,16 +154,16 @@ impl Memory {
         })
     }
 
-    /// The number of the first record that Redis has yet to get.
-    pub(in super::super) fn unsent_record(&self, host: &impl Host) -> u64 {
-        let value = host.load(&self.key("/hs"));
+    /// The number of the first record of a ring that Redis has yet to get.
+    pub(in super::super) fn unsent_record(&self, host: &impl Host, ring: Ring) -> u64 {
+        let value = host.load(&self.key(unsent(ring)));
         value.and_then(|(value, _)| Reader::new(&value, VERSION)?.number()).unwrap_or(0)
     }
 
-    pub(in super::super) fn set_unsent_record(&self, host: &impl Host, number: u64) {
+    pub(in super::super) fn set_unsent_record(&self, host: &impl Host, ring: Ring, number: u64) {
         let mut value = Writer::new(VERSION);
         value.number(number);
-        host.save(&self.key("/hs"), &value.finish(), Expected::Any);
+        host.save(&self.key(unsent(ring)), &value.finish(), Expected::Any);
     }
 
     /// Takes over what Redis has as additions.
@@ -197,5 +198,12 @@ impl Memory {
             value.text(webhook).number(*failed);
         }
         host.save(&self.key("/ft"), &value.finish(), Expected::Any);
+    }
+}
+
+fn unsent(ring: Ring) -> &'static str {
+    match ring {
+        Ring::Pushes => "/hs",
+        Ring::Misses => "/ms",
     }
 }

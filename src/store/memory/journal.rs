@@ -1,7 +1,7 @@
-//! The history: a ring of records.
+//! The history: a ring of records of pushes, and one of missed changes.
 
 use super::{Memory, TRIES};
-use crate::history::Record;
+use crate::history::{Record, Ring};
 use crate::host::{Expected, Host};
 
 /// The most that a record of the history takes; with more, its long parts are left out. With this
@@ -16,7 +16,8 @@ impl Memory {
         if self.bounds.history == 0 {
             return;
         }
-        let key = self.key("/h");
+        let ring = Ring::of(record);
+        let key = self.key(prefix(ring));
         for _ in 0..TRIES {
             let (next, expected) = match host.load(&key) {
                 Some((value, version)) => {
@@ -34,26 +35,34 @@ impl Memory {
                     encoded = Record { answer, body, headers, ..record.clone() }.encode();
                 }
                 value.extend(encoded);
-                host.save(&self.history_key(next), &value, Expected::Any);
+                host.save(&self.history_key(ring, next), &value, Expected::Any);
                 return;
             }
         }
     }
 
-    pub(super) fn history_bounds(&self, host: &impl Host) -> Option<(u64, u64)> {
-        let (value, _) = host.load(&self.key("/h"))?;
+    pub(super) fn history_bounds(&self, host: &impl Host, ring: Ring) -> Option<(u64, u64)> {
+        let (value, _) = host.load(&self.key(prefix(ring)))?;
         let next = value.as_slice().try_into().map_or(0, u64::from_le_bytes);
         let newest = next.checked_sub(1)?;
         Some((newest, next.saturating_sub(self.bounds.history)))
     }
 
-    pub(super) fn history(&self, host: &impl Host, number: u64) -> Option<Record> {
-        let (value, _) = host.load(&self.history_key(number))?;
+    pub(super) fn history(&self, host: &impl Host, ring: Ring, number: u64) -> Option<Record> {
+        let (value, _) = host.load(&self.history_key(ring, number))?;
         let (kept, record) = value.split_first_chunk()?;
         (u64::from_le_bytes(*kept) == number).then(|| Record::decode(record)).flatten()
     }
 
-    fn history_key(&self, number: u64) -> String {
-        self.numbered_key("/h/", number.checked_rem(self.bounds.history).unwrap_or(0))
+    fn history_key(&self, ring: Ring, number: u64) -> String {
+        let slot = number.checked_rem(self.bounds.history).unwrap_or(0);
+        self.numbered_key(&format!("{}/", prefix(ring)), slot)
+    }
+}
+
+fn prefix(ring: Ring) -> &'static str {
+    match ring {
+        Ring::Pushes => "/h",
+        Ring::Misses => "/m",
     }
 }

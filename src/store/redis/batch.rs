@@ -7,7 +7,7 @@ use super::exchange::{self, Exchange, Sought};
 use super::{ASKING, Clock, LONGEST_SILENCE, NO_TICKET, POLL_PAUSE, Redis, Reset};
 use crate::duration::millis;
 use crate::form::{FormKey, Lesson, MAX_SCHEMA_BYTES, Schema};
-use crate::history::{Outcome, Record};
+use crate::history::{Outcome, Record, Ring};
 use crate::host::{Host, Version};
 use crate::json::Builder;
 use std::mem::discriminant;
@@ -48,8 +48,8 @@ pub(super) enum Part {
     Reset(Reset),
     /// What was learned, from what was known to what is known.
     Learn(Learning, Schema, Schema),
-    /// All records before this number.
-    Records(u64),
+    /// All records of a ring before this number.
+    Records(Ring, u64),
     /// At this time.
     Poll(Duration),
     Claim,
@@ -206,7 +206,9 @@ impl Redis {
                 json.number(self.may_reap(now).into()).close(b']');
                 parts.push(Part::Claim);
             }
-            self.write_records(&mut json, &mut parts, host, near, now);
+            for ring in Ring::ALL {
+                self.write_records(&mut json, &mut parts, host, near, (ring, now));
+            }
         }
         if polls {
             self.next_poll = now.saturating_add(POLL_PAUSE);
@@ -224,17 +226,17 @@ impl Redis {
         Some(Batch { exchange, parts, first_ticket })
     }
 
-    /// Records of the history that Redis does not have.
+    /// Records of a ring of the history that Redis does not have.
     fn write_records(
         &mut self,
         json: &mut Builder,
         parts: &mut Vec<Part>,
         host: &impl Host,
         near: &Memory,
-        now: Duration,
+        (ring, now): (Ring, Duration),
     ) {
-        let Some((newest, oldest)) = near.history_bounds(host) else { return };
-        let unsent = near.unsent_record(host);
+        let Some((newest, oldest)) = near.history_bounds(host, ring) else { return };
+        let unsent = near.unsent_record(host, ring);
         let first = unsent.max(oldest);
         if first > unsent {
             let lost = first.saturating_sub(unsent);
@@ -250,23 +252,25 @@ impl Redis {
                 self.has_more = true;
                 break;
             }
-            let Some(record) = near.history(host, number) else {
+            let Some(record) = near.history(host, ring, number) else {
                 // Whoever has the number may be about to write it, or have crashed.
-                let since = self.hole.filter(|(hole, _)| *hole == number);
-                let (_, since) = *self.hole.insert(since.unwrap_or((number, now)));
+                let [pushes, misses] = &mut self.holes;
+                let hole = if ring == Ring::Pushes { pushes } else { misses };
+                let since = hole.filter(|(hole, _)| *hole == number);
+                let (_, since) = *hole.insert(since.unwrap_or((number, now)));
                 if now.saturating_sub(since) < HOLE_PATIENCE {
                     break;
                 }
                 next = number.saturating_add(1);
                 continue;
             };
-            write_record(json, number, &record);
+            write_record(json, ring, number, &record);
             is_written = true;
             next = number.saturating_add(1);
-            parts.push(Part::Records(next));
+            parts.push(Part::Records(ring, next));
         }
         if !is_written && next > unsent {
-            near.set_unsent_record(host, next);
+            near.set_unsent_record(host, ring, next);
         }
     }
 }
@@ -351,9 +355,14 @@ fn lossy(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn write_record(json: &mut Builder, number: u64, record: &Record) {
-    let result = if record.outcome == Outcome::Success { "s" } else { "f" };
+fn write_record(json: &mut Builder, ring: Ring, number: u64, record: &Record) {
     let names = Sought::new([&record.op, &record.app_id, &record.entry_id, &record.record_id]);
-    op(json, "record").number(number).text(&record.webhook).text(result);
+    match ring {
+        Ring::Misses => op(json, "miss").number(number),
+        Ring::Pushes => {
+            let result = if record.outcome == Outcome::Success { "s" } else { "f" };
+            op(json, "record").number(number).text(&record.webhook).text(result)
+        }
+    };
     json.text(&names.joined()).text(&lossy(record.encode())).close(b']');
 }

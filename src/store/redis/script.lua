@@ -255,10 +255,15 @@ local function of_record(record)
   return 'history:record=' .. sum
 end
 
--- Records of the history, in the order of their numbers on this gateway.
+-- Whether a record was not added before: they come in the order of their numbers on this gateway.
+local function is_next(counter, number)
+  local last = tonumber(call('HGET', key('recorded'), counter)) or -1
+  return number > last
+end
+
+-- Records of pushes.
 function ops.record(number, hook, result, found_by, record)
-  local last = tonumber(call('HGET', key('recorded'), mine)) or -1
-  if number <= last then return 0 end
+  if not is_next(mine, number) then return 0 end
   local oldest = digits(now - batch.retention)
   local function add(stream, id, ...)
     stream = key(stream)
@@ -275,6 +280,18 @@ function ops.record(number, hook, result, found_by, record)
     of_hook('*', result), of_hook(hook, ''), of_hook(hook, result),
     of_op(op), of_form(app, form), of_record(changed),
   }) do add(stream, id, '', '') end
+  return 1
+end
+
+-- Records of missed changes: the newest of all gateways, so that who has calls missed cannot fill Redis.
+function ops.miss(number, found_by, record)
+  local counter = mine .. ' misses'
+  if not is_next(counter, number) then return 0 end
+  local stream = key('misses')
+  call('XADD', stream, 'MAXLEN', '~', 10000, '*', 'r', record, 'w', '', 'o', 'f', 'k', found_by)
+  call('XTRIM', stream, 'MINID', '~', digits(now - batch.retention))
+  call('PEXPIRE', stream, digits(batch.retention))
+  call('HSET', key('recorded'), counter, digits(number))
   return 1
 end
 
@@ -482,6 +499,53 @@ function ops.failed_one(id)
   return push or 0
 end
 
+-- Whether an entry of a stream is older than another.
+local function is_older(id, than)
+  local time, number = string.match(id, '^(%d+)-(%d+)$')
+  local other_time, other_number = string.match(than, '^(%d+)-(%d+)$')
+  time, other_time = tonumber(time), tonumber(other_time)
+  if time ~= other_time then return time < other_time end
+  return tonumber(number) < tonumber(other_number)
+end
+
+-- Walks a stream from its newest entry to its oldest. `read` gives the record of an entry, or nil for one
+-- that is not wanted; `budget` has how many entries may be looked at, of all walks.
+local function walk(stream, cursor, last, first, size, budget, read)
+  local self = {cursor = cursor}
+  local part, at, is_over = {}, 0, false
+  if cursor ~= '' then last = '(' .. cursor end
+  -- The next record, which stays the next until it is taken; nil if there is none, or no look is left.
+  function self.head()
+    while not self.record and not is_over do
+      if at == #part then
+        if budget.looks <= 0 then
+          budget.is_cut = true
+          return nil
+        end
+        -- Half of the looks that are left, so that the other walk gets on, too.
+        local count = math.min(size, math.ceil(budget.looks / 2))
+        part, at = call('XREVRANGE', stream, last, first, 'COUNT', count), 0
+        if #part == 0 then
+          is_over = true
+          return nil
+        end
+        last = '(' .. part[#part][1]
+        budget.looks = budget.looks - #part
+      end
+      at = at + 1
+      self.id, self.record = part[at][1], read(part[at])
+      if not self.record then self.cursor = self.id end
+    end
+    return self.record
+  end
+  function self.take()
+    local record = self.record
+    self.cursor, self.record = self.id, nil
+    return record
+  end
+  return self
+end
+
 -- A page of the history, newest first: {reference, record} each, and the cursor to go on from.
 -- `found_by` has what the four names of a record have to be; the empty one is any. With one of
 -- them so many records are looked at and no more: Redis does nothing else meanwhile.
@@ -496,15 +560,7 @@ function ops.history(hook, result, found_by, from, to, cursor, limit, looks)
   elseif hook ~= cjson.null then stream = key(of_hook(hook, result))
   elseif op ~= '' then stream = key(of_op(op))
   elseif result ~= '' then stream = key(of_hook('*', result)) end
-  local last = cursor ~= '' and '(' .. cursor or (to > 0 and digits(to - 1) or '+')
-  local first = from > 0 and digits(from) or '-'
-  local found, more = {}, ''
-  local function is_wanted(entry)
-    if not is_filtered then return true end
-    if stream ~= all then entry = call('XRANGE', all, entry[1], entry[1])[1] end
-    if not entry then return false end
-    local of, fields = {}, entry[2]
-    for at = 1, #fields, 2 do of[fields[at]] = fields[at + 1] end
+  local function is_wanted(of)
     if hook ~= cjson.null and of.w ~= hook or result ~= '' and of.o ~= result then return false end
     for at, name in ipairs(names(of.k or '')) do
       local wanted = found_by[at] or ''
@@ -512,27 +568,51 @@ function ops.history(hook, result, found_by, from, to, cursor, limit, looks)
     end
     return true
   end
-  while looks > 0 do
-    local size = is_filtered and math.min(looks, 500) or limit + 1
-    local part = call('XREVRANGE', stream, last, first, 'COUNT', size)
-    for _, entry in ipairs(part) do
-      if #found == limit then return {found, more} end
-      looks = looks - 1
-      more = entry[1]
-      last = '(' .. more
-      if is_wanted(entry) then
-        local record = call('XRANGE', key('history'), more, more)[1]
-        if record then found[#found + 1] = {more, record[2][2]} end
-      end
-    end
-    if #part < size then return {found, ''} end
+  local function fields_of(entry)
+    local of, fields = {}, entry[2]
+    for at = 1, #fields, 2 do of[fields[at]] = fields[at + 1] end
+    return of
   end
-  return {found, more}
+  local function read_push(entry)
+    local id = entry[1]
+    if is_filtered then
+      if stream ~= all then entry = call('XRANGE', all, id, id)[1] end
+      if not entry or not is_wanted(fields_of(entry)) then return nil end
+    end
+    local record = call('XRANGE', key('history'), id, id)[1]
+    return record and record[2][2]
+  end
+  local function read_miss(entry)
+    local of = fields_of(entry)
+    return is_wanted(of) and of.r or nil
+  end
+  local of_pushes, of_misses = string.match(cursor, '^([^_]*)_m?([^_]*)$')
+  local last, first = to > 0 and digits(to - 1) or '+', from > 0 and digits(from) or '-'
+  local size = is_filtered and 500 or limit + 1
+  local budget = {looks = looks}
+  local pushes = walk(stream, of_pushes or '', last, first, size, budget, read_push)
+  local misses = walk(key('misses'), of_misses or '', last, first, size, budget, read_miss)
+  local found = {}
+  while true do
+    local push, miss = pushes.head(), misses.head()
+    -- What could not be looked at may be newer than what was found.
+    if budget.is_cut or #found == limit and (push or miss) then
+      return {found, pushes.cursor .. '_' .. misses.cursor}
+    end
+    if not push and not miss then return {found, ''} end
+    if push and not (miss and is_older(pushes.id, misses.id)) then
+      found[#found + 1] = {pushes.id, pushes.take()}
+    else
+      found[#found + 1] = {'m' .. misses.id, misses.take()}
+    end
+  end
 end
 
 -- A record by its reference.
 function ops.history_one(reference)
-  local record = call('XRANGE', key('history'), reference, reference)[1]
+  local miss = string.match(reference, '^m(.*)$')
+  local stream, id = key(miss and 'misses' or 'history'), miss or reference
+  local record = call('XRANGE', stream, id, id)[1]
   return record and record[2][2] or 0
 end
 

@@ -8,6 +8,7 @@ use super::super::{
 use super::batch::{Batch, Learning, Order, Part, Step};
 use super::{ASKING, Clock, NO_TICKET, POLL_PAUSE, Redis, SURPLUSES};
 use crate::form::{FormKey, Schema};
+use crate::history::Ring;
 use crate::host::{Host, UnixMillis, Version};
 use crate::json::{Document, Value};
 use crate::store::entry::Push;
@@ -43,7 +44,7 @@ impl Redis {
         let Some(results) = root.get("results") else {
             return Err(batch);
         };
-        let mut unsent_record = None;
+        let mut unsent_records = Vec::new();
         let mut learned = Vec::new();
         let mut results = results.items();
         let (mut kept, mut errors, mut last_error) = (Vec::new(), 0_u32, None);
@@ -61,7 +62,7 @@ impl Redis {
                 continue;
             }
             match part {
-                Part::Records(next) => unsent_record = Some(next),
+                Part::Records(ring, next) => unsent_records.push((ring, next)),
                 Part::Learn(learning, before, after) => {
                     learned.extend(self.settle_learning(near, learning, &before, after, result));
                 }
@@ -76,8 +77,11 @@ impl Redis {
             self.keep(kept, batch.first_ticket);
         }
         near.set_learned(host, &learned, true);
-        if let Some(next) = unsent_record {
-            near.set_unsent_record(host, next);
+        for ring in Ring::ALL {
+            let last = unsent_records.iter().rev().find(|(of, _)| *of == ring);
+            if let Some((_, next)) = last {
+                near.set_unsent_record(host, ring, *next);
+            }
         }
         for push in root.get("dropped").iter().flat_map(Value::items) {
             if let Some(entry) = Entry::decode(text(push).as_bytes()) {
@@ -122,7 +126,7 @@ impl Redis {
                 }
                 Part::Learn(learning, ..) => self.learnings.push_back(learning),
                 Part::Held => self.audits = true,
-                Part::Records(_) | Part::Poll(_) | Part::Claim => {}
+                Part::Records(..) | Part::Poll(_) | Part::Claim => {}
             }
         }
         self.hold_back(holds_back);
@@ -144,7 +148,7 @@ impl Redis {
             }
             Part::Held => self.settle_held(host, near, result),
             // Of records only the last counts, and what is learned is written at once.
-            Part::Records(_) | Part::Learn(..) => {}
+            Part::Records(..) | Part::Learn(..) => {}
         }
     }
 

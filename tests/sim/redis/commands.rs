@@ -12,7 +12,7 @@ const NO_ID: &str =
 /// Commands that may need more memory, and further ones that write.
 const GROWS: [&[u8]; 9] =
     [b"HSET", b"HINCRBY", b"SET", b"INCR", b"INCRBY", b"DECRBY", b"ZADD", b"SADD", b"XADD"];
-const WRITES: [&[u8]; 5] = [b"HDEL", b"ZREM", b"ZREMRANGEBYSCORE", b"SREM", b"PEXPIRE"];
+const WRITES: [&[u8]; 6] = [b"HDEL", b"ZREM", b"ZREMRANGEBYSCORE", b"SREM", b"PEXPIRE", b"XTRIM"];
 
 impl Data {
     pub fn call(&mut self, name: &[u8], args: &[Bytes]) -> Result {
@@ -142,9 +142,12 @@ impl Data {
                 texts(from.map(|(member, _)| member).skip(skip).take(take))
             }
             (b"XADD", [key, by, about, oldest, id, fields @ ..])
-                if **by == *b"MINID" && **about == *b"~" && is_pairs(fields) =>
+                if matches!(&**by, b"MINID" | b"MAXLEN")
+                    && **about == *b"~"
+                    && is_pairs(fields) =>
             {
-                let (oldest, now) = (stream_id(oldest, 0)?, self.now);
+                let now = self.now;
+                let trim = Trim::parse(by, oldest)?;
                 let new = if **id == *b"*" { None } else { Some(stream_id(id, 0)?) };
                 self.change(key, |stream: &mut Stream| {
                     let after = (stream.last.0, stream.last.1 + 1);
@@ -154,11 +157,16 @@ impl Data {
                     }
                     stream.last = new;
                     stream.entries.insert(new, fields.into());
-                    while stream.entries.first_key_value().is_some_and(|(id, _)| *id < oldest) {
-                        stream.entries.pop_first();
-                    }
+                    trim.of(stream);
                     Ok(Reply::Text(id_text(new)))
                 })?
+            }
+            (b"XTRIM", [key, by, about, oldest])
+                if matches!(&**by, b"MINID" | b"MAXLEN") && **about == *b"~" =>
+            {
+                let trim = Trim::parse(by, oldest)?;
+                let trimmed = self.change(key, |stream: &mut Stream| Ok(trim.of(stream)))?;
+                Reply::Number(trimmed)
             }
             (b"XRANGE", [key, from, to, limit @ ..]) => {
                 let (from, to, most) = (first(from)?, last(to)?, most(limit)?);
@@ -191,6 +199,38 @@ impl Data {
     ) -> Result<impl DoubleEndedIterator<Item = (&Id, &Rc<[Bytes]>)>> {
         let stream = self.read::<Stream>(key)?.filter(|_| from <= to).into_iter();
         Ok(stream.flat_map(move |stream| stream.entries.range(from..=to)))
+    }
+}
+
+/// What a stream is trimmed to. Redis may leave some more, as the `~` says.
+enum Trim {
+    Oldest(Id),
+    Length(usize),
+}
+
+impl Trim {
+    fn parse(by: &[u8], bound: &[u8]) -> Result<Trim> {
+        if by == b"MINID" {
+            return Ok(Trim::Oldest(stream_id(bound, 0)?));
+        }
+        let length: i64 = whole(&bound.into())?;
+        Ok(Trim::Length(
+            usize::try_from(length).map_err(|_| "ERR The MAXLEN argument must be >= 0.")?,
+        ))
+    }
+
+    /// How many entries this takes.
+    fn of(&self, stream: &mut Stream) -> i64 {
+        let before = stream.entries.len();
+        while match self {
+            Trim::Oldest(oldest) => {
+                stream.entries.first_key_value().is_some_and(|(id, _)| id < oldest)
+            }
+            Trim::Length(length) => stream.entries.len() > *length,
+        } {
+            stream.entries.pop_first();
+        }
+        i64::try_from(before - stream.entries.len()).unwrap()
     }
 }
 

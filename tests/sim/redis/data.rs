@@ -171,6 +171,10 @@ impl Data {
         fields.map(|(field, value)| (field.to_vec(), value.to_vec())).collect()
     }
 
+    pub fn stream_length(&mut self, key: &[u8]) -> usize {
+        self.read::<Stream>(key).unwrap().map_or(0, |stream| stream.entries.len())
+    }
+
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         let alive = self.kept.iter().filter(|(_, kept)| self.is_alive(kept));
         let named = alive.filter(|(key, _)| key.starts_with(prefix.as_bytes()));

@@ -258,6 +258,80 @@ fn the_history_comes_in_pages_newest_first() {
 }
 
 #[test]
+fn misses_have_a_bound_of_their_own_and_stand_among_the_pushes_by_their_time() {
+    let bench = Bench::new();
+    let number = Cell::new(0);
+    let ask = |ops: Value| {
+        number.set(number.get() + 1);
+        bench.results("g1", number.get(), &ops)
+    };
+    let push =
+        |at: u64| json!(["record", at, "crm", "s", "data_create\napp\nform\nr1", format!("p{at}")]);
+    let miss = |at: u64| json!(["miss", at, "data_update\napp\nform\nr2", format!("m{at}")]);
+    let page = |hook: Value, result: &str, found_by: [&str; 4], cursor: &Value, looks: u64| {
+        let limit = 4;
+        ask(json!([["history", hook, result, found_by, 0, 0, cursor, limit, looks]]))[0].take()
+    };
+    let all = |hook: Value, result: &str, found_by: [&str; 4], looks: u64| {
+        let (mut cursor, mut found) = (json!(""), Vec::new());
+        loop {
+            let page = page(hook.clone(), result, found_by, &cursor, looks);
+            for record in page[0].as_array().into_iter().flatten() {
+                let (reference, record) =
+                    (record[0].clone(), record[1].as_str().unwrap().to_owned());
+                // It is found again by its reference.
+                assert_eq!(ask(json!([["history_one", reference]]))[0], *record);
+                found.push(record);
+            }
+            assert!(page[1] == "" || page[1] != cursor, "a page leads on");
+            cursor = page[1].clone();
+            if cursor == "" {
+                return found.join(" ");
+            }
+        }
+    };
+    for at in 0..6 {
+        bench.now.set(bench.now.get() + at % 2);
+        // Their numbers say of those that come twice that they are there already.
+        ask(json!([push(at), miss(at), push(at), miss(at)]));
+    }
+    let merged = "p5 m5 p4 m4 p3 m3 p2 m2 p1 m1 p0 m0";
+    let by_time = |found: String| {
+        let mut parts: Vec<String> = found.split(' ').map(str::to_owned).collect();
+        parts.sort_by_key(|part| std::cmp::Reverse(part[1..].to_owned()));
+        parts.join(" ")
+    };
+    for looks in [500, 5, 2] {
+        let found = all(Value::Null, "", [""; 4], looks);
+        assert_eq!(by_time(found.replace('m', "p")), by_time(merged.replace('m', "p")), "{looks}");
+    }
+    assert_eq!(all(json!(""), "", [""; 4], 500), "m5 m4 m3 m2 m1 m0");
+    assert_eq!(all(Value::Null, "f", [""; 4], 500), "m5 m4 m3 m2 m1 m0");
+    assert_eq!(all(Value::Null, "s", [""; 4], 500), "p5 p4 p3 p2 p1 p0");
+    assert_eq!(all(Value::Null, "", ["", "", "", "r2"], 500), "m5 m4 m3 m2 m1 m0");
+    assert_eq!(all(Value::Null, "", ["data_create", "", "", ""], 500), "p5 p4 p3 p2 p1 p0");
+    // What comes between two pages displaces nothing.
+    let first = page(Value::Null, "", [""; 4], &json!(""), 500);
+    ask(json!([push(6), miss(6)]));
+    let second = page(Value::Null, "", [""; 4], &first[1], 500);
+    let texts = [&first, &second].map(|page| {
+        let records = page[0].as_array().unwrap().iter();
+        records.map(|record| record[1].as_str().unwrap()).collect::<Vec<_>>()
+    });
+    let both: std::collections::HashSet<_> = texts.iter().flatten().collect();
+    assert_eq!(both.len(), 8, "{texts:?}");
+    // Tens of thousands of them.
+    for from in (7..30_000).step_by(1000) {
+        ask(Value::Array((from..from + 1000).map(miss).collect()));
+    }
+    assert_eq!(all(Value::Null, "s", [""; 4], 500), "p6 p5 p4 p3 p2 p1 p0");
+    assert_eq!(bench.redis.stream_length("{ns}:misses"), 10_000);
+    assert_eq!(all(Value::Null, "", ["data_create", "", "", ""], 500), "p6 p5 p4 p3 p2 p1 p0");
+    bench.now.set(bench.now.get() + RETENTION);
+    assert_eq!(all(Value::Null, "", [""; 4], 500), "");
+}
+
+#[test]
 fn the_failed_cache_drops_its_oldest() {
     let bench = Bench::new();
     for (number, id) in (1..).zip(["d", "c", "b"]) {

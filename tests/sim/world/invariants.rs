@@ -4,6 +4,7 @@ use super::{COUNTED, Key, Totals, WEBHOOKS, World};
 use crate::call::change_in;
 use crate::host::Sent;
 use crate::targets::{MAX_IN_FLIGHT, Mood, react};
+use formhook::history::Ring;
 use formhook::host::Reply;
 use formhook::store::Store as _;
 use std::collections::{HashMap, HashSet};
@@ -95,9 +96,9 @@ impl World {
         let host = Rc::clone(&owner.host);
         let store = owner.pipeline.store();
         // The history tells of nearly all, and is read on from where it was read before.
-        if let Some((newest, oldest)) = store.history_bounds(&*host) {
+        if let Some((newest, oldest)) = store.history_bounds(&*host, Ring::Pushes) {
             for number in oldest.max(self.history_read)..=newest {
-                if let Some(record) = store.history(&*host, number)
+                if let Some(record) = store.history(&*host, Ring::Pushes, number)
                     && let Some(change) = change_in(&record.body)
                 {
                     self.known_ends.insert((change, record.webhook.to_string()));
@@ -148,8 +149,10 @@ impl World {
         let mut ends: HashMap<String, Vec<String>> = HashMap::new();
         let mut dropped_changes: HashSet<Key> = HashSet::new();
         let mut evicted: HashSet<String> = HashSet::new();
-        if let Some((newest, oldest)) = store.history_bounds(&*host) {
-            for record in (oldest..=newest).filter_map(|number| store.history(&*host, number)) {
+        if let Some((newest, oldest)) = store.history_bounds(&*host, Ring::Pushes) {
+            for record in
+                (oldest..=newest).filter_map(|number| store.history(&*host, Ring::Pushes, number))
+            {
                 let outcome = record.outcome.name().to_owned();
                 if outcome == "dropped" {
                     let change = record
