@@ -10,7 +10,9 @@ mod console;
 mod failed;
 mod forms;
 mod history;
+mod hosts;
 mod keep;
+mod origin;
 mod request;
 mod router;
 mod status;
@@ -19,6 +21,7 @@ mod view;
 mod webhooks;
 
 pub use answer::Answer;
+pub use hosts::HostName;
 pub use request::{MAX_BODY_BYTES, Request};
 pub use token::{Token, TokenError};
 
@@ -37,6 +40,8 @@ use view::View;
 #[derive(Debug)]
 pub struct Admin {
     token: Token,
+    /// The names that requests may be for.
+    hosts: Vec<HostName>,
     /// What webhooks that are made here may name.
     clusters: Vec<String>,
     /// What the filter that watches keeps its state under.
@@ -85,6 +90,7 @@ impl Admin {
     pub fn new(config: AdminConfig, namespace: &str) -> Self {
         Admin {
             token: config.token,
+            hosts: config.hosts,
             clusters: config.clusters,
             namespace: namespace.into(),
             store: Tiers::new(namespace, None, Bounds { bytes: 0, history: 0 }, None),
@@ -98,25 +104,31 @@ impl Admin {
     /// to it.
     ///
     /// # Errors
-    /// The answer: it has no token, or not the right one, or asks for the console.
+    /// The answer: it is for another host, has no token, or not the right one, or asks for the
+    /// console.
     pub fn admit(&mut self, host: &impl Host, request: &Request) -> Result<(), Answer> {
+        if !self.hosts.iter().any(|host| host.is(&request.authority)) {
+            return Err(Problem::misdirected(&request.authority, &self.hosts).into());
+        }
         if let Some(answer) = console::answer(request) {
             return Err(answer);
         }
         if !request.is_for_api() {
             return Err(Problem::not_found().into());
         }
+        let Some(token) = request.token() else {
+            return Err(Problem::unauthorized(false).into());
+        };
+        // Always looked at: others behind the same address must not be able to lock its owner out.
+        if self.token.is(token) {
+            return Ok(());
+        }
         let now = host.uptime();
         if let Some(wait) = self.addresses.wait(&request.source, now) {
             return Err(Problem::too_many_bad_tokens(wait).into());
         }
-        if request.token().is_some_and(|token| self.token.is(token)) {
-            return Ok(());
-        }
-        if request.token().is_some() {
-            self.addresses.failed(&request.source, now);
-        }
-        Err(Problem::unauthorized(request.token().is_some()).into())
+        self.addresses.failed(&request.source, now);
+        Err(Problem::unauthorized(true).into())
     }
 
     /// Answers a request that was admitted, or sends the test push that it asks for.

@@ -37,8 +37,9 @@ pub fn asked(text: &[u8]) -> Option<Asked> {
     };
     let authorization = authorization.map(String::into_bytes);
     let (method, target, body) = (method.into(), target.into(), body.to_vec());
-    let source = "192.0.2.1".into();
-    Some(Asked { is_allowed, request: Request { method, target, authorization, source, body } })
+    let (authority, source) = ("localhost".into(), "192.0.2.1".into());
+    let request = Request { method, target, authority, authorization, source, body };
+    Some(Asked { is_allowed, request })
 }
 
 /// Whatever was asked, the answer is one that the API's description has, and shows no secret but one that the

@@ -77,9 +77,9 @@ impl Play {
     fn get(&mut self, path: &str) -> Answer {
         let authorization = Some(format!("Bearer {TOKEN}").into_bytes());
         let (method, target) = ("GET".into(), format!("/api/v1{path}").into());
-        // Another address: that of the others may have to wait.
-        let source = "192.0.2.2".into();
-        self.ask(&Request { method, target, authorization, source, body: Vec::new() }).0
+        // The right token is taken, however many wrong ones came from there.
+        let (authority, source) = ("localhost".into(), "192.0.2.1".into());
+        self.ask(&Request { method, target, authority, authorization, source, body: Vec::new() }).0
     }
 }
 

@@ -1,5 +1,6 @@
 //! Answers, and problems as RFC 9457 has them.
 
+use super::HostName;
 use crate::config::{Fault, wrong};
 use crate::json::Builder;
 use crate::store::Asked;
@@ -27,6 +28,17 @@ impl Answer {
     pub(super) fn of_type(content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         let headers = vec![("content-type", content_type.into())];
         Answer { status: 200, headers, body: body.into() }
+    }
+
+    /// 200 with a file, and how it is to be saved.
+    pub(super) fn file(
+        content_type: &'static str,
+        disposition: &'static str,
+        text: String,
+    ) -> Self {
+        let mut answer = Answer::of_type(content_type, text.into_bytes());
+        answer.headers.push(("content-disposition", disposition.into()));
+        answer
     }
 
     /// To who sends a body that is too large.
@@ -128,10 +140,22 @@ impl Problem {
         }
     }
 
+    /// The request is for a host that is none of these.
+    pub(super) fn misdirected(authority: &str, hosts: &[HostName]) -> Self {
+        let mut quoted = Builder::new();
+        quoted.text(authority);
+        let names: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+        let allowed = format!(
+            "this host name is not answered here; those that are ({}) stand in `hosts` of the admin's filter, where another may be added",
+            names.join(", ")
+        );
+        Problem::new(421, wrong(&quoted.into_text(), &allowed) + ".")
+    }
+
     pub(super) fn too_many_bad_tokens(wait: Duration) -> Self {
         let seconds = wait.as_secs().max(1).to_string();
         let detail = format!(
-            "Too many wrong tokens came from this address; it can try again in {seconds} s."
+            "The token is wrong. Too many wrong tokens came from this address; try again in {seconds} s, or with the right one at any time."
         );
         Problem { headers: vec![("retry-after", seconds.into())], ..Problem::new(429, detail) }
     }
@@ -157,6 +181,7 @@ fn title(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         409 => "Conflict",
         413 => "Content Too Large",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
         _ => "Service Unavailable",

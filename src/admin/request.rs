@@ -15,6 +15,8 @@ pub struct Request {
     pub method: Box<str>,
     /// Path and query, as they came.
     pub target: Box<str>,
+    /// The header `host` or `:authority`.
+    pub authority: Box<str>,
     /// The header `authorization`.
     pub authorization: Option<Vec<u8>>,
     /// The address that it came from, without port.

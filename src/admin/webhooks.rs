@@ -1,9 +1,10 @@
 //! Webhooks: what they are set to, how they are, and what can be done to them.
 
 use super::answer::{Answer, Problem};
+use super::origin::Origin;
 use super::{Context, keep};
-use crate::config::parse_webhook;
-use crate::delivery::{FormFilter, Probed, Purpose, Webhook, WhileDisabled};
+use crate::config::{Fault, parse_webhook};
+use crate::delivery::{FormFilter, Probed, Purpose, Target, Webhook, WhileDisabled};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::Host;
@@ -247,7 +248,73 @@ fn checked<H: Host>(
             format!("\"{cluster}\": must be one of the `clusters` of the admin's filter: {known}");
         return Err(Problem::fault("cluster", message));
     }
-    Ok((webhook, text.into()))
+    let origin = Origin::of(&webhook.target);
+    let mut faults = Vec::new();
+    if let Some(old) = &old_document {
+        kept_for_another(&origin, body, old.root(), &mut faults);
+    }
+    variables_of_another(context, &origin, body, &mut faults);
+    match faults.is_empty() {
+        true => Ok((webhook, text.into())),
+        false => Err(Problem::faults(faults)),
+    }
+}
+
+/// What a body keeps of a webhook that had another origin: that is never sent to the new one.
+fn kept_for_another(origin: &Origin<'_>, body: Value<'_>, old: Value<'_>, faults: &mut Vec<Fault>) {
+    let text = |name| old.get(name).and_then(|value| value.as_str());
+    let old_target =
+        text("url").and_then(|url| Target::parse(&url, text("cluster").as_deref()).ok());
+    let before = match old_target.as_ref().map(Origin::of) {
+        Some(before) if before == *origin => return,
+        // As this is kept it was good once; if it is not now, nothing is known of where it led.
+        before => before.map_or_else(|| "elsewhere".to_owned(), |before| before.to_string()),
+    };
+    let mut refuse = |path: String, what: &str, otherwise: &str| {
+        let message = format!(
+            "{what} was given for {before} and is not sent to {origin}: give it anew, or {otherwise}"
+        );
+        faults.push(Fault { path, message });
+    };
+    let headers = body.get("headers");
+    for (name, value) in headers.iter().flat_map(|headers| headers.members()) {
+        if value.kind() == Kind::Null {
+            let name = name.decode().unwrap_or_default();
+            refuse(format!("headers.{name}"), "this header's value", "leave the header out");
+        }
+    }
+    for [plain, variable] in SECRETS {
+        let is_named = [plain, variable].iter().any(|name| body.get(name).is_some());
+        if !is_named && [plain, variable].iter().any(|name| old.get(name).is_some()) {
+            let otherwise = format!("drop it by \"{plain}\": null");
+            refuse(plain.to_owned(), "the secret", &otherwise);
+        }
+    }
+}
+
+/// Environment variables by which a body would have this origin signed for with a secret that a
+/// webhook in force has for another one. Who names a variable need not know what is in it.
+fn variables_of_another<H: Host>(
+    context: &Context<'_, H>,
+    origin: &Origin<'_>,
+    body: Value<'_>,
+    faults: &mut Vec<Fault>,
+) {
+    for [_, member] in SECRETS {
+        let Some(name) = body.get(member).and_then(|name| name.as_str()) else { continue };
+        let Some(secret) = context.host.env(&name).and_then(|it| Secret::parse(&it).ok()) else {
+            continue;
+        };
+        let has_it = |webhook: &&Rc<Webhook>| webhook.secrets.iter().any(|own| own.is(&secret));
+        let is_elsewhere = |webhook: &&Rc<Webhook>| Origin::of(&webhook.target) != *origin;
+        if let Some(other) = all(context).filter(has_it).find(is_elsewhere) {
+            let (id, before) = (&other.id, Origin::of(&other.target));
+            let message = format!(
+                "\"{name}\": holds the secret by which the webhook {id} signs for {before}; for {origin} name another variable, or give the secret itself"
+            );
+            faults.push(Fault { path: member.to_owned(), message });
+        }
+    }
 }
 
 /// The text of a webhook: of the body, and of what it has kept.

@@ -2,32 +2,42 @@
 
 use super::Env;
 use super::read::Field;
-use crate::admin::Token;
+use crate::admin::{HostName, Token};
 
 /// A checked configuration of the admin API.
 #[derive(Debug)]
 pub struct AdminConfig {
     /// What who calls has to know.
     pub token: Token,
+    /// The host names that requests may be for, with any port.
+    pub hosts: Vec<HostName>,
     /// Envoy's clusters that webhooks which are made through the API may name. A cluster goes past what
     /// the egress listener forbids, to whatever else Envoy reaches.
     pub clusters: Vec<String>,
 }
 
 pub(super) fn admin(field: &Field<'_>, env: Env<'_>) -> Option<AdminConfig> {
-    let members = field.object(&["role", "token_env", "clusters"])?;
+    let members = field.object(&["role", "token_env", "hosts", "clusters"])?;
     let mut clusters = Vec::new();
     for cluster in members.get("clusters").map(Field::items).unwrap_or_default() {
         clusters.extend(cluster.name());
     }
+    let hosts = members.get("hosts").map_or_else(HostName::loopback, hosts);
     let variable = members.require("token_env", field)?;
     match Token::parse(&variable.variable(env)?) {
-        Ok(token) => Some(AdminConfig { token, clusters }),
+        Ok(token) => Some(AdminConfig { token, hosts, clusters }),
         Err(error) => {
             variable.wrong(format_args!("this environment variable cannot be used: {error}"));
             None
         }
     }
+}
+
+fn hosts(field: &Field<'_>) -> Vec<HostName> {
+    if field.is_empty_list() {
+        field.fault("nobody would be answered: name at least one host, or leave it out");
+    }
+    field.items().iter().filter_map(|item| item.parsed(HostName::parse)).collect()
 }
 
 #[cfg(test)]
@@ -61,7 +71,24 @@ mod tests {
     #[test]
     fn what_is_for_a_watching_filter_is_unknown_to_an_admin() {
         let faults = faults(r#"{"role":"admin","token_env":"TOKEN","webhooks":[]}"#);
-        assert_eq!(faults, ["webhooks: unknown key; known here are role, token_env, clusters"]);
+        assert_eq!(
+            faults,
+            ["webhooks: unknown key; known here are role, token_env, hosts, clusters"]
+        );
+    }
+
+    #[test]
+    fn hosts_are_a_list_of_names_without_ports() {
+        let with = |hosts: &str| {
+            faults(&format!(r#"{{"role":"admin","token_env":"TOKEN","hosts":{hosts}}}"#))
+        };
+        assert!(with(r#"["console.example.com","[2001:db8::1]","192.0.2.1"]"#).is_empty());
+        assert!(with("[]")[0].starts_with("hosts: nobody would be answered"));
+        assert!(with(r#""localhost""#)[0].starts_with("hosts: \"localhost\": must be a list"));
+        for wrong in ["localhost:10001", "https://a.example", "*.a.example", ""] {
+            let found = with(&format!("[\"{wrong}\"]"));
+            assert!(found[0].starts_with(&format!("hosts[0]: \"{wrong}\": must be")), "{found:?}");
+        }
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl Desk {
         let request = Request {
             method: text(":method"),
             target: text(":path"),
+            authority: text(":authority"),
             authorization: header(MapType::HttpRequestHeaders, "authorization"),
             source: source(),
             body: Vec::new(),

@@ -76,6 +76,11 @@ impl Secret {
         text
     }
 
+    /// Whether it is the same text.
+    pub(crate) fn is(&self, other: &Secret) -> bool {
+        self.text == other.text
+    }
+
     /// The secret as it was given.
     pub(super) fn text(&self) -> &str {
         &self.text

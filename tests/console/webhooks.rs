@@ -133,3 +133,31 @@ async fn settings_are_tested_before_they_are_saved() {
     page.find("heading", "Webhooks").await;
     page.assert_quiet(&[]).await;
 }
+
+#[tokio::test]
+async fn a_webhook_that_moves_to_another_address_needs_its_secrets_anew() {
+    let (before, after) = (Receiver::start().await, Receiver::start().await);
+    let console = Console::with(&[]).await;
+    let page = &console.page;
+    let webhook = json!({"id": "crm", "url": before.url("/"), "secret": "before",
+        "headers": {"authorization": "Bearer before"}});
+    let made = console.gateway.admin(Method::POST, "/webhooks").json(&webhook).send().await;
+    assert_eq!(made.unwrap().status(), 201);
+    console.visit("webhooks/crm/edit").await;
+    page.find("textbox", "Server address (URL)").await;
+    page.fill("Server address (URL)", &after.url("/")).await;
+    for button in ["Test connection", "Save"] {
+        page.click("button", button).await;
+        page.see("is not sent to another. Enter it anew, or remove the secret.").await;
+        page.see("is not sent to another. Enter it anew, or remove the header.").await;
+    }
+    page.fill("Secret", "after").await;
+    page.fill("Value", "Bearer after").await;
+    page.click("button", "Save").await;
+    page.see("crm is saved.").await;
+    let push = console.push("a push", &after, |_| true).await;
+    assert_eq!(push.header("authorization"), "Bearer after");
+    assert_eq!(verify::standard("after", &push), Ok(()));
+    assert!(before.received().is_empty());
+    page.assert_quiet(&[]).await;
+}

@@ -158,5 +158,6 @@ fn watching_its_own_operations() -> Value {
 }
 
 fn admin() -> Value {
-    json!({"role": "admin", "token_env": "TOKEN", "clusters": ["crm_internal"]})
+    json!({"role": "admin", "token_env": "TOKEN", "hosts": ["console.example.com", "[::1]"],
+        "clusters": ["crm_internal"]})
 }

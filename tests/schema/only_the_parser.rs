@@ -137,6 +137,7 @@ pub const RULES: [Rule; 13] = [
             vec![
                 webhook(json!({"url": "https://[1::2::3]/"})),
                 with(minimal(), json!({"platform_api": api})),
+                json!({"role": "admin", "token_env": "TOKEN", "hosts": ["[1::2::3]"]}),
             ]
         },
     },

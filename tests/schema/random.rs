@@ -346,8 +346,16 @@ fn watch() -> BoxedStrategy<Value> {
 
 fn admin() -> BoxedStrategy<Value> {
     let clusters = maybe(vec(name(), 0..3).prop_map(Value::Array));
-    let admin = (variable(), clusters).prop_map(|(token, clusters)| {
-        object([("role", Some(json!("admin"))), ("token_env", Some(token)), ("clusters", clusters)])
+    let host =
+        prop_oneof!["[a-zA-Z0-9_-]{1,9}(\\.[a-z0-9-]{1,9}){0,2}\\.?", Just("[::1]".to_owned())];
+    let hosts = maybe(vec(host.prop_map(Value::from), 1..3).prop_map(Value::Array));
+    let admin = (variable(), hosts, clusters).prop_map(|(token, hosts, clusters)| {
+        object([
+            ("role", Some(json!("admin"))),
+            ("token_env", Some(token)),
+            ("hosts", hosts),
+            ("clusters", clusters),
+        ])
     });
     admin.boxed()
 }

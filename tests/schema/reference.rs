@@ -48,7 +48,12 @@ fn code(value: &Value) -> String {
         Value::String(text) => text.clone(),
         // A list of texts in the style that people write; serde has the other.
         Value::Sequence(items) => {
-            let items: Vec<_> = items.iter().map(|item| code(item).replace('`', "")).collect();
+            let item = |item: &Value| match item {
+                // YAML would take it for a list.
+                Value::String(text) if text.starts_with('[') => format!("\"{text}\""),
+                item => code(item).replace('`', ""),
+            };
+            let items: Vec<_> = items.iter().map(item).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Mapping(members) => {

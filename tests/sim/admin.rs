@@ -53,6 +53,7 @@ impl Gateway {
         let request = Request {
             method: method.into(),
             target: format!("/api/v1{path}").into(),
+            authority: "localhost:10001".into(),
             authorization: Some(format!("Bearer {TOKEN}").into_bytes()),
             source: "127.0.0.1".into(),
             body: body.into(),
@@ -209,4 +210,100 @@ fn who_creates_a_webhook_that_another_gateway_has_leaves_it_as_it_is() {
     let answer = second.ask("POST", "/webhooks", body.as_bytes()).unwrap();
     assert_eq!(answer.status, 409, "{}", String::from_utf8_lossy(&answer.body));
     assert_eq!(redis.hash("{sim}:webhook:crm"), before);
+}
+
+/// A webhook that was made here, with all that is kept of one.
+fn with_secrets() -> Gateway {
+    let mut gateway = gateway();
+    let body = json!({"id": "new", "url": "https://a.example/x", "secret": "new-one",
+        "previous_secret": "old-one", "headers": {"authorization": "hidden"}});
+    let answer = gateway.ask("POST", "/webhooks", body.to_string().as_bytes()).unwrap();
+    assert_eq!(answer.status, 201);
+    gateway
+}
+
+fn refused_fields(answer: Option<Answer>) -> Vec<String> {
+    let answer = answer.expect("a refusal, and no request to the target");
+    assert_eq!(answer.status, 422, "{}", String::from_utf8_lossy(&answer.body));
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+    let errors = problem["errors"].as_array().unwrap().iter();
+    errors
+        .map(|error| {
+            let detail = error["detail"].as_str().unwrap();
+            assert!(detail.contains("https://a.example"), "{detail}");
+            assert!(!detail.contains("hidden") && !detail.contains("-one"), "{detail}");
+            error["field"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_that_is_kept_of_a_webhook_goes_to_another_origin() {
+    for (url, cluster) in [
+        ("http://a.example/x", None),
+        ("https://a.example:8443/x", None),
+        ("https://b.example/x", None),
+        ("https://a.example.b.example/x", None),
+        ("https://a.example/x", Some("c")),
+    ] {
+        let mut gateway = with_secrets();
+        let mut body = json!({"id": "new", "url": url, "headers": {"Authorization": null}});
+        if let Some(cluster) = cluster {
+            body["cluster"] = json!(cluster);
+        }
+        for (method, path) in [("PUT", "/webhooks/new"), ("POST", "/test")] {
+            let answer = gateway.ask(method, path, body.to_string().as_bytes());
+            let expected = ["headers.Authorization", "secret", "previous_secret"];
+            assert_eq!(refused_fields(answer), expected, "{method} {url}");
+        }
+        assert!(gateway.host.sent.take().is_empty());
+        // What is dropped, or given anew, is not what was kept.
+        body["secret"] = json!("another");
+        body["previous_secret"] = Value::Null;
+        let answer = gateway.ask("PUT", "/webhooks/new", body.to_string().as_bytes());
+        assert_eq!(refused_fields(answer), ["headers.Authorization"]);
+        body["headers"] = json!({"authorization": "given"});
+        assert!(gateway.ask("POST", "/test", body.to_string().as_bytes()).is_none());
+        let answer = gateway.ask("PUT", "/webhooks/new", body.to_string().as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        gateway.ask("POST", "/webhooks/new/test", b"");
+        let sent = gateway.host.sent.take();
+        assert!(sent.iter().all(|sent| sent.headers["authorization"] == "given"), "{url}");
+        assert_eq!(sent.len(), 2);
+    }
+}
+
+#[test]
+fn what_is_kept_goes_on_to_the_same_origin_however_that_is_written() {
+    for url in ["https://a.example/y?z", "HTTPS://A.Example:443/", "https://a.example./"] {
+        let mut gateway = with_secrets();
+        let body = json!({"id": "new", "url": url, "headers": {"AUTHORIZATION": null}});
+        assert!(gateway.ask("POST", "/test", body.to_string().as_bytes()).is_none(), "{url}");
+        let answer = gateway.ask("PUT", "/webhooks/new", body.to_string().as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{url}: {}", String::from_utf8_lossy(&answer.body));
+        gateway.ask("POST", "/webhooks/new/test", b"");
+        for sent in gateway.host.sent.take() {
+            assert_eq!(sent.headers["authorization"], "hidden");
+            assert_eq!(sent.headers["webhook-signature"].split(' ').count(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_webhook_that_was_deleted_leaves_nothing_to_one_of_its_name() {
+    let mut gateway = with_secrets();
+    assert_eq!(gateway.ask("DELETE", "/webhooks/new", b"").unwrap().status, 204);
+    let body =
+        json!({"id": "new", "url": "https://b.example/", "headers": {"authorization": null}});
+    for path in ["/webhooks", "/test"] {
+        let answer = gateway.ask("POST", path, body.to_string().as_bytes()).unwrap();
+        assert_eq!(answer.status, 422);
+    }
+    let body = json!({"id": "new", "url": "https://b.example/"});
+    let answer = gateway.ask("POST", "/webhooks", body.to_string().as_bytes()).unwrap();
+    assert_eq!(answer.status, 201);
+    gateway.ask("POST", "/webhooks/new/test", b"");
+    let sent = gateway.host.sent.take().remove(0);
+    assert!(!sent.headers.contains_key("authorization"), "{:?}", sent.headers);
+    assert!(!sent.headers.contains_key("webhook-signature"), "{:?}", sent.headers);
 }

@@ -37,13 +37,29 @@ const HINTS = {
   remove_with_record: "As the gateway saw it last, if it did.",
 };
 
-function fault({ name, value }) {
-  if (name !== "url") return "";
+function urlFault(value) {
   if (!URL.canParse(value)) return "Enter a whole URL, such as https://example.com/hooks.";
   const { protocol, username, password, hash } = new URL(value);
   if (!/^https?:$/.test(protocol)) return "It must begin with http:// or https://.";
   return username || password || hash ? "It must have no user name, no password and no fragment (#)." : "";
 }
+
+// The gateway sends nothing that it keeps of a webhook to another origin, nor by another cluster.
+const originOf = (url, cluster = "") => URL.canParse(url) && `${new URL(url).origin.replace(/\.(?=:\d+$|$)/, "")} ${cluster}`;
+
+const isMoved = (settings, { url, cluster }) =>
+  Boolean(settings.url) && originOf(settings.url, settings.cluster) !== originOf(url.value.trim(), cluster.value.trim());
+
+/** What is wrong with a control of the form of this webhook, which is `undefined` for a new one. */
+const faultOf = (webhook) => (control) => {
+  if (control.name === "url") return urlFault(control.value);
+  if (control.value || !webhook || !isMoved(webhook.settings, control.form.elements)) return "";
+  const keeps = "It was given for the address before, and is not sent to another. Enter it anew, or ";
+  if (control.name === "secret") return webhook.has_secret ? `${keeps}remove the secret.` : "";
+  const row = control.closest('[name="headers"] .row');
+  const [name, value] = row?.querySelectorAll("input") ?? [];
+  return control === value && name.value.trim() in webhook.settings.headers ? `${keeps}remove the header.` : "";
+};
 
 const SIGNATURES = [
   ["standard", "standard", "Standard Webhooks, HMAC-SHA256: webhook-signature"],
@@ -173,7 +189,8 @@ function read(node, settings) {
     while_disabled: get("while_disabled"),
     headers: readHeaders(node, settings.headers),
     cluster: get("cluster") || undefined,
-    ...(data.has("no_secret") ? { secret: null, previous_secret: null } : { secret: get("secret") || undefined }),
+    secret: data.has("no_secret") ? null : get("secret") || undefined,
+    previous_secret: data.has("no_secret") || isMoved(settings, node.elements) ? null : undefined,
   };
 }
 
@@ -199,7 +216,7 @@ function webhookForm(webhook, known) {
     await refresh();
   }, { type: "submit", kind: "primary" });
 
-  const node = form(".card", fault,
+  const node = form(".card", faultOf(webhook),
     field("Id", text("id", webhook?.id, {
       required: true, maxlength: 64, pattern: "[A-Za-z0-9_\\-]+", title: "Letters, digits, _ and - only.", readonly: Boolean(webhook),
     }), webhook ? "It cannot be changed." : "Its name here, in logs and in metrics."),

@@ -49,7 +49,7 @@ async fn nothing_is_told_without_the_token() {
 }
 
 #[tokio::test]
-async fn an_address_with_many_wrong_tokens_has_to_wait() {
+async fn an_address_with_many_wrong_tokens_has_to_wait_and_never_the_right_token() {
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;
     let gateway = gateway(&platform, &receiver.url("/")).start().await;
@@ -60,16 +60,96 @@ async fn an_address_with_many_wrong_tokens_has_to_wait() {
         let claimed = format!("203.0.113.{number}");
         answered(wrong().header("x-forwarded-for", claimed), 401).await;
     }
-    let answer = wrong().send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
-    let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-    assert!((1..=60).contains(&wait), "{wait}");
-    // Nor is the right one looked at: it may be the next guess.
-    answered(gateway.admin(Method::GET, "/status"), 429).await;
+    for _ in 0..3 {
+        let answer = wrong().send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+        // Whoever has it may be behind the same address as who does not.
+        get(&gateway, "/status").await;
+    }
     gateway.wait_for_log(&["10 wrong tokens for the admin API came from 127.0.0.1"]).await;
     // The API that passes through is none of this.
     create(&gateway, &platform, "a").await;
     receiver.wait_for(1).await;
+}
+
+/// What a page of another site can send in the name of who looks at it: no header of its own but these.
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing_and_reads_nothing() {
+    let (.., gateway) = some_gateway().await;
+    let before = get(&gateway, "/webhooks").await;
+    let client = crate::support::gateway::client();
+    let body = r#"{"id":"evil","url":"https://evil.example/"}"#;
+    for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"] {
+        for path in ["/webhooks", "/webhooks/crm/restart", "/test", "/failed/abandon"] {
+            let url = format!("http://{}/api/v1{path}", gateway.admin_api);
+            let request = client.post(url).header("content-type", kind).body(body);
+            let answer = request.header("origin", "https://evil.example").send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+            assert!(!answer.headers().contains_key("access-control-allow-origin"));
+        }
+    }
+    // Nor does it get leave for more.
+    let asked = client.request(Method::OPTIONS, status_url(&gateway));
+    let asked = asked.header("origin", "https://evil.example");
+    let asked = asked.header("access-control-request-method", "PUT");
+    let answer = asked.header("access-control-request-headers", "authorization").send().await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let headers: Vec<_> =
+        answer.headers().keys().map(reqwest::header::HeaderName::as_str).collect();
+    assert!(headers.iter().all(|name| !name.starts_with("access-control-")), "{headers:?}");
+    assert_eq!(get(&gateway, "/webhooks").await, before);
+}
+
+#[tokio::test]
+async fn a_name_that_was_rebound_to_this_machine_is_not_answered() {
+    let (.., gateway) = some_gateway().await;
+    let port = gateway.admin_api.port();
+    let asked = async |host: String, path: &str| {
+        let token = format!("authorization: Bearer {ADMIN_TOKEN}");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{token}\r\nconnection: close\r\n\r\n");
+        raw::exchange(gateway.admin_api, &[request]).await
+    };
+    for host in ["rebound.example", "localhost.rebound.example", "127.0.0.1.nip.io", "192.0.2.1"] {
+        for path in ["/", "/app.js", "/api/v1/status", "/nothing"] {
+            for host in [host.to_owned(), format!("{host}:{port}")] {
+                let answer = asked(host.clone(), path).await;
+                assert!(answer.starts_with("HTTP/1.1 421 "), "{host} {path}: {answer}");
+                assert!(answer.contains("`hosts` of the admin's filter"), "{answer}");
+                assert!(answer.contains(&format!("\\\"{host}\\\"")), "{answer}");
+            }
+        }
+    }
+    // Whatever `Host` says: the request line counts before it.
+    let request = format!(
+        "GET http://rebound.example/ HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n"
+    );
+    let answer = raw::exchange(gateway.admin_api, &[request]).await;
+    assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+    for host in ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"] {
+        for host in [host.to_owned(), format!("{host}:{port}"), format!("{host}:1")] {
+            let answer = asked(host.clone(), "/api/v1/status").await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_console_is_answered_under_the_names_that_hosts_has() {
+    let platform = orders_platform().await;
+    let setup = gateway(&platform, "http://127.0.0.1:1/").edited(|setup| {
+        let config = &mut setup.admin_plugin()["configuration"]["value"];
+        config["hosts"] = json!(["Console.example.com"]);
+    });
+    let gateway = setup.start().await;
+    for (host, status) in
+        [("console.example.com", 200), ("console.example.com:8443", 200), ("localhost", 421)]
+    {
+        answered(gateway.admin(Method::GET, "/status").header("host", host), status).await;
+    }
 }
 
 #[tokio::test]
@@ -167,7 +247,7 @@ async fn paths_methods_and_parameters_that_are_none_are_refused() {
 async fn a_body_may_come_in_pieces_and_end_with_trailers() {
     let (.., gateway) = some_gateway().await;
     let head = format!(
-        "POST /api/v1/webhooks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
+        "POST /api/v1/webhooks HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
          transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     );
     for (number, end) in ["0\r\n\r\n", "0\r\nx-trailer: 1\r\n\r\n"].into_iter().enumerate() {

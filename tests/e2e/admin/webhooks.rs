@@ -49,14 +49,14 @@ async fn a_webhook_counts_on_all_workers_as_soon_as_it_is_created() {
     erp.wait_for(first).await;
     verify::standard("old", &erp.received()[0]).unwrap();
 
-    let body = json!({"id": "erp", "url": moved.url("/hooks"), "timeout": "1s"});
+    let body = json!({"id": "erp", "url": moved.url("/hooks"), "timeout": "1s", "secret": "new"});
     let request = gateway.admin(Method::PUT, "/webhooks/erp").json(&body);
     let answer = answered(request, 200).await;
     assert_eq!(answer["webhook"]["has_secret"], true);
     let second = create_on_all_workers(&gateway, &platform).await;
     moved.wait_for(second).await;
     assert_eq!(erp.received().len(), first);
-    verify::standard("old", &moved.received()[0]).unwrap();
+    verify::standard("new", &moved.received()[0]).unwrap();
 
     delete(&gateway, "/webhooks/erp").await;
     answered(gateway.admin(Method::GET, "/webhooks/erp"), 404).await;
@@ -298,4 +298,49 @@ async fn a_private_address_is_forbidden_by_the_egress_policy() {
     let tested = command(&gateway, "/webhooks/crm/test").await;
     assert_eq!(tested["cause"], "the egress policy forbids this address");
     assert!(private.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_that_moves_takes_no_secret_along_and_leaves_none_behind() {
+    let platform = orders_platform().await;
+    let crm = Receiver::start().await;
+    let refuse = |_: &_| StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let (before, after) = (Receiver::answering(refuse).await, Receiver::start().await);
+    let gateway = gateway(&platform, &crm.url("/")).start().await;
+    let body = |to: &Receiver, secret: &str, header: Value| {
+        json!({"id": "erp", "url": to.url("/"), "secret": secret, "retry": ["300ms", "1s"],
+            "headers": {"authorization": header}})
+    };
+    let made = body(&before, "before", json!("Bearer before"));
+    answered(gateway.admin(Method::POST, "/webhooks").json(&made), 201).await;
+    create(&gateway, &platform, "a").await;
+    before.wait_for(1).await;
+    // Now the push waits for its next attempt.
+    let mut moved = body(&after, "after", Value::Null);
+    let problem = answered(gateway.admin(Method::PUT, "/webhooks/erp").json(&moved), 422).await;
+    let (fields, detail) = faults(&problem);
+    assert_eq!(fields, ["headers.authorization"]);
+    assert!(detail.contains(before.url("").trim_end_matches('/')), "{detail}");
+    assert!(detail.contains("give it anew, or leave the header out"), "{detail}");
+    // Nor by the name of a variable: `crm` signs with it for another address.
+    moved["headers"]["authorization"] = json!("Bearer after");
+    moved.as_object_mut().unwrap().remove("secret");
+    moved["secret_env"] = json!(SECRET_ENV);
+    for (method, path) in [(Method::PUT, "/webhooks/erp"), (Method::POST, "/test")] {
+        let problem = answered(gateway.admin(method, path).json(&moved), 422).await;
+        let (fields, detail) = faults(&problem);
+        assert_eq!(fields, ["secret_env"]);
+        assert!(detail.contains("the webhook crm signs for"), "{detail}");
+    }
+    let moved = body(&after, "after", json!("Bearer after"));
+    answered(gateway.admin(Method::PUT, "/webhooks/erp").json(&moved), 200).await;
+    let push = &after.wait_for(1).await[0];
+    assert_eq!(push.header("authorization"), "Bearer after");
+    verify::standard("after", push).unwrap();
+    verify::standard("before", push).unwrap_err();
+    for push in before.received() {
+        assert_eq!(push.header("authorization"), "Bearer before");
+        verify::standard("before", &push).unwrap();
+    }
+    gateway.assert_vm_alive();
 }
