@@ -16,6 +16,7 @@ mod origin;
 mod request;
 mod router;
 mod status;
+mod tables;
 mod token;
 mod view;
 mod webhooks;

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Problem};
 use super::request::Parameters;
-use super::{Context, keep};
+use super::{Context, keep, tables};
 use crate::capture::{Event, Op};
 use crate::config::{Fault, parse_form};
 use crate::form::{self, Field, FieldType, Fields, Form, FormKey, Row, Schema, Source};
@@ -236,15 +236,17 @@ pub(super) fn comparison<H: Host>(
     let rows = form::comparison(find(context, key)?);
     Ok(match format.unwrap_or(Format::Json) {
         Format::Json => Answer::json(json_table(&rows)),
-        Format::Csv => Answer::of_type("text/csv; charset=utf-8", csv_table(&rows).into_bytes()),
+        Format::Csv => {
+            let (of, name) = ("text/csv; charset=utf-8", r#"attachment; filename="fields.csv""#);
+            Answer::file(of, name, tables::csv(&rows))
+        }
         Format::Markdown => {
-            let text = markdown_table(&rows);
-            Answer::of_type("text/markdown; charset=utf-8", text.into_bytes())
+            let (of, name) =
+                ("text/markdown; charset=utf-8", r#"attachment; filename="fields.md""#);
+            Answer::file(of, name, tables::markdown(&rows))
         }
     })
 }
-
-const COLUMNS: [&str; 6] = ["id", "alias", "label", "type", "json_type", "description"];
 
 fn json_table(rows: &[Row<'_>]) -> Builder {
     let mut json = Builder::new();
@@ -257,39 +259,6 @@ fn json_table(rows: &[Row<'_>]) -> Builder {
     }
     json.close(b']').close(b'}');
     json
-}
-
-fn cells<'r>(row: &'r Row<'_>) -> [&'r str; 6] {
-    let (alias, label) = (row.alias.unwrap_or_default(), row.label.unwrap_or_default());
-    [&row.id, alias, label, row.field_type, row.json_type, row.description]
-}
-
-/// RFC 4180. A spreadsheet takes what begins like a formula for one; such a cell gets a `'`.
-fn csv_table(rows: &[Row<'_>]) -> String {
-    let mut csv = COLUMNS.join(",");
-    csv.push_str("\r\n");
-    for row in rows {
-        let cells = cells(row).map(|cell| {
-            let formula = if cell.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-            format!("\"{formula}{}\"", cell.replace('"', "\"\""))
-        });
-        csv.push_str(&cells.join(","));
-        csv.push_str("\r\n");
-    }
-    csv
-}
-
-fn markdown_table(rows: &[Row<'_>]) -> String {
-    let mut markdown = format!("| {} |\n|{}\n", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
-    for row in rows {
-        let cells = cells(row).map(|cell| {
-            let one_line = cell.replace(['\r', '\n'], " ");
-            // HTML in a label stays text.
-            one_line.replace('|', "\\|").replace('<', "&lt;")
-        });
-        markdown.push_str(&format!("| {} |\n", cells.join(" | ")));
-    }
-    markdown
 }
 
 pub(super) fn example<H: Host>(

@@ -146,6 +146,8 @@ async fn the_comparison_table_and_the_json_example_are_read_and_downloaded() {
     for (button, file) in [("Download CSV", "csv"), ("Download Markdown", "md")] {
         page.click("button", button).await;
         let table = page.downloaded(&format!("{name}.{file}")).await;
+        // By it Excel knows that this is UTF-8.
+        assert_eq!(table.starts_with('\u{feff}'), file == "csv");
         let row = table.lines().find(|line| line.contains(CUSTOMER)).unwrap();
         assert!(row.contains("customer") && row.contains("Customer"), "{row}");
     }

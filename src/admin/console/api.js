@@ -56,4 +56,5 @@ export async function send(method, url, body) {
 
 export const get = (url) => send("GET", url);
 export const post = (url, body) => send("POST", url, body);
+export const getBlob = async (url) => (await request("GET", url)).blob();
 export const getText = async (url) => (await request("GET", url)).text();

@@ -1,4 +1,4 @@
-import { get, getText, path, query, send } from "./api.js";
+import { get, getBlob, getText, path, query, send } from "./api.js";
 import { h } from "./dom.js";
 import { aliasEditor } from "./alias-editor.js";
 import { choice, field, form as makeForm, select, text } from "./fields.js";
@@ -51,7 +51,7 @@ const comparison = (at, name) =>
   section("Field comparison table",
     h("div.actions", FORMATS.map(([format, label, ending]) =>
       button(`Download ${label}`, async () => {
-        save(`${name}.${ending}`, await getText(`${at}/comparison${query({ format })}`));
+        save(`${name}.${ending}`, await getBlob(`${at}/comparison${query({ format })}`));
       }, { kind: "small" }))),
     region(() => get(`${at}/comparison`), ({ items }) => [
       table("Field comparison table", COLUMNS, items.map(comparisonRow)),

@@ -40,9 +40,9 @@ export const copyButton = (what, text) =>
     setTimeout(() => (self.textContent = "Copy"), 2000);
   }, { kind: "small", "aria-label": `Copy ${what}` });
 
-export function save(name, text) {
-  const href = URL.createObjectURL(new Blob([text]));
-  h("a", { href, download: name }).click();
+export function save(name, content) {
+  const href = URL.createObjectURL(new Blob([content]));
+  h("a", { href, download: name.replace(/[^\p{L}\p{N}._-]+/gu, "_") }).click();
   URL.revokeObjectURL(href);
 }
 

@@ -114,12 +114,15 @@ async fn receivers_are_written_by_the_comparison_table_and_the_example() {
         let answer = gateway.admin(Method::GET, &path).send().await.unwrap();
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
         assert!(kind.starts_with(&format!("text/{format}")), "{kind}");
-        answer.text().await.unwrap()
+        let saved = answer.headers()["content-disposition"].to_str().unwrap().to_owned();
+        assert!(saved.starts_with("attachment; filename=\"fields."), "{saved}");
+        String::from_utf8(answer.bytes().await.unwrap().into()).unwrap()
     };
     let csv = text("csv").await;
+    assert!(csv.starts_with("\u{feff}id,alias,label,"), "{csv}");
     assert!(csv.contains("\"'=cmd|<b>\"\"x\"\"\""), "{csv}");
     let markdown = text("markdown").await;
-    assert!(markdown.contains("=cmd\\|&lt;b>\"x\""), "{markdown}");
+    assert!(markdown.contains("\\=cmd&#124;\\<b\\>\"x\""), "{markdown}");
     for op in ["data_create", "data_update", "data_remove", "data_recover"] {
         let example = get(&gateway, &path(&format!("/example?op={op}"))).await;
         assert_eq!(example["op"], op);
