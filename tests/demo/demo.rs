@@ -177,7 +177,7 @@ fn invite(
     screen.print(&[
         Style::Title.line(format!("console   http://{}/#token={ADMIN_TOKEN}", gateway.admin_api)),
         Style::Plain.line(format!("gateway   {}", gateway.url(""))),
-        Style::Plain.line(format!("metrics   http://{}/stats/prometheus", gateway.admin)),
+        Style::Plain.line(format!("metrics   http://{}/stats/prometheus", gateway.metrics_page)),
         Style::Plain.line(format!("platform  http://{}", platform.address())),
         Style::Plain.line(format!("receiver  {}", receiver.url("/hooks/orders"))),
     ])?;
@@ -205,7 +205,7 @@ fn invite(
         ("List the orders:", curl("/api/v5/app/entry/data/list", list)),
         (
             "See what Formhook counted:",
-            format!("curl -s http://{}/stats/prometheus | grep ^formhook_", gateway.admin),
+            format!("curl -s http://{}/stats/prometheus | grep ^formhook_", gateway.metrics_page),
         ),
     ];
     for (title, command) in offers {

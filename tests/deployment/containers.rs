@@ -60,6 +60,11 @@ fn compose_mounts_files_that_are_there_and_runs_an_envoy_that_is_tested() {
     let mut mounted = 0;
     for (_, service) in compose["services"].as_object().unwrap() {
         for volume in service["volumes"].as_array().unwrap() {
+            // The folder of Envoy's sockets, which must be its user's own: Docker would make it root's.
+            if volume["source"] == "../run" {
+                assert_eq!(volume["bind"]["create_host_path"], false);
+                continue;
+            }
             let volume =
                 volume.as_str().unwrap().replace("${FORMHOOK_CONFIG:-envoy.yaml}", "envoy.yaml");
             let (source, _) = volume.split_once(':').unwrap();

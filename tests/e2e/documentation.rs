@@ -118,8 +118,7 @@ fn every_setting_in_the_documents_is_one() {
 }
 
 /// Commands of the documents that one of the tests below runs, by what they begin with.
-const TRIED: [&str; 4] =
-    ["export CRM_WEBHOOK_SECRET=", "api() {", "envoy=http://127.0.0.1:9901", "umask 077"];
+const TRIED: [&str; 4] = ["export CRM_WEBHOOK_SECRET=", "api() {", "admin() {", "umask 077"];
 
 #[test]
 fn every_command_in_the_documents_is_tried() {
@@ -195,13 +194,13 @@ fn commands(begin: &str) -> String {
 fn shell(commands: &str, gateway: Option<&Gateway>) -> Command {
     let mut commands = commands.to_owned();
     if let Some(gateway) = gateway {
-        for (shown, real) in [
-            ("127.0.0.1:10000", gateway.address),
-            ("127.0.0.1:10001", gateway.admin_api),
-            ("127.0.0.1:9901", gateway.admin),
-        ] {
+        for (shown, real) in
+            [("127.0.0.1:10000", gateway.address), ("127.0.0.1:10001", gateway.admin_api)]
+        {
             commands = commands.replace(shown, &real.to_string());
         }
+        let socket = gateway.socket("envoy_admin.sock");
+        commands = commands.replace("run/envoy_admin.sock", socket.to_str().unwrap());
     }
     let mut shell = Command::new("sh");
     shell.args(["-euc", &commands]).current_dir(root()).stdin(Stdio::null());
@@ -269,7 +268,7 @@ async fn the_commands_that_stop_a_gateway_wait_for_its_pushes() {
     let gateway = Setup::new(platform.address(), &config).start().await;
     gateway.call(CREATE, platform.api_key(), &order("Ada")).await;
     receiver.wait_for(1).await;
-    let stopping = shell(&commands("envoy=http://127.0.0.1:9901"), Some(&gateway));
+    let stopping = shell(&commands("admin() {"), Some(&gateway));
     let stopping = tokio::spawn(run(stopping));
     let address = gateway.address;
     wait::until("the listener to close", async || {

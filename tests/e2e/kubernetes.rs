@@ -29,7 +29,9 @@ fn bare(platform: &Platform) -> Setup {
         let listeners = setup.at("/static_resources/listeners").as_array_mut().unwrap();
         listeners.retain(|listener| listener["name"] != "formhook_egress");
         let clusters = setup.at("/static_resources/clusters").as_array_mut().unwrap();
-        clusters.truncate(1);
+        clusters.retain(|cluster| {
+            ["form_platform", "envoy_admin"].iter().any(|name| cluster["name"] == *name)
+        });
         let manager = setup.connection_manager().as_object_mut().unwrap();
         manager.remove("http_protocol_options");
         manager.remove("proxy_100_continue");

@@ -17,6 +17,7 @@ mod batches;
 mod configuration;
 mod delivery;
 mod documentation;
+mod envoy_admin;
 mod events;
 mod forms;
 mod held_bodies;

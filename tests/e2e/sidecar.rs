@@ -61,7 +61,7 @@ async fn others_see_two_pages_of_envoys_admin_interface() {
     let ca = Authority::new();
     let target = Receiver::over_tls(ca.server(&["crm.example.com"])).await;
     let sidecar = sidecar(&platform, &target, &ca).await;
-    let health = sidecar.admin;
+    let health = sidecar.metrics_page;
     let get = async |path: &str| {
         client().get(format!("http://{health}{path}")).send().await.unwrap().status()
     };
@@ -82,7 +82,7 @@ async fn only_its_own_user_can_open_envoys_admin_interface() {
     let ca = Authority::new();
     let target = Receiver::over_tls(ca.server(&["crm.example.com"])).await;
     let sidecar = sidecar(&platform, &target, &ca).await;
-    let socket = sidecar.socket("formhook_envoy_admin.sock");
+    let socket = sidecar.socket("envoy_admin.sock");
     assert_eq!(std::fs::metadata(socket).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -118,7 +118,9 @@ fn the_sidecar_is_the_gateway_but_for_what_it_says_is_different() {
 
     gateway["admin"].take();
     let resources = &mut gateway["static_resources"];
-    take(&mut resources["listeners"], "formhook_egress");
+    for name in ["formhook_egress", "metrics"] {
+        take(&mut resources["listeners"], name);
+    }
     resources["clusters"].as_array_mut().unwrap().truncate(1);
     assert_eq!(sidecar, gateway);
 }

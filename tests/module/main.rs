@@ -5,7 +5,7 @@ use std::path::Path;
 use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
 /// An operator's limit for what is fetched and compiled at each start.
-const MAX_BYTES: usize = 545 * 1024;
+const MAX_BYTES: usize = 1536 * 1024;
 
 /// What Rust's standard library needs of WASI for the clock, the environment, random numbers and
 /// a last word on stderr: no files, no sockets.

@@ -52,11 +52,13 @@ fn client_builder() -> reqwest::ClientBuilder {
 pub struct Gateway {
     /// Where API calls go.
     pub address: SocketAddr,
-    /// Envoy's own admin interface; in a sidecar, what others see of it.
-    pub admin: SocketAddr,
+    /// What others see of Envoy's own admin interface.
+    pub metrics_page: SocketAddr,
     /// Formhook's console and admin API.
     pub admin_api: SocketAddr,
     client: reqwest::Client,
+    /// Reaches Envoy's own admin interface, which is a Unix socket.
+    envoy_admin: reqwest::Client,
     envoy: Process,
 }
 
@@ -142,8 +144,13 @@ impl Gateway {
     }
 
     async fn try_stats(&self, page: &str) -> reqwest::Result<String> {
-        let url = format!("http://{}{page}", self.admin);
-        self.client.get(url).send().await?.text().await
+        self.envoy_admin.get(format!("http://envoy{page}")).send().await?.text().await
+    }
+
+    /// Has Envoy do what a page of its admin interface is for.
+    pub async fn command(&self, page: &str) {
+        let answer = self.envoy_admin.post(format!("http://envoy{page}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{page}");
     }
 
     /// Where a Unix socket of it is.

@@ -213,9 +213,7 @@ fn ticks(gateway: &Gateway) -> usize {
 
 /// Has each call of a VM written into the log.
 async fn log_calls(gateway: &Gateway) {
-    let url = format!("http://{}/logging?wasm=trace", gateway.admin);
-    let answer = crate::support::gateway::client().post(url).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    gateway.command("/logging?wasm=trace").await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::setup::{Setup, named};
 use super::{
-    ADMIN_TOKEN, ADMIN_TOKEN_ENV, PLATFORM_KEY_ENV, SECRET, SECRET_ENV, STORE_AUTH_ENV, client,
+    ADMIN_TOKEN, ADMIN_TOKEN_ENV, PLATFORM_KEY_ENV, SECRET, SECRET_ENV, STORE_AUTH_ENV,
     client_builder, root,
 };
 use crate::support::{platform, wait};
@@ -43,6 +43,8 @@ fn ended(status: ExitStatus) -> String {
 pub(super) struct Process {
     pub child: Child,
     pub folder: tempfile::TempDir,
+    /// The listener that others see pages of Envoy's admin interface by.
+    page: &'static str,
 }
 
 impl Process {
@@ -50,6 +52,7 @@ impl Process {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("envoy.json");
         setup.move_sockets(folder.path());
+        let page = setup.metrics_listener();
         if setup.is_dynamic {
             let file = folder.path().join(LISTENER_FILE);
             std::fs::write(&file, setup.listener_file().to_string()).unwrap();
@@ -82,7 +85,7 @@ impl Process {
             .stderr(log)
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", binary.display()))?;
-        Ok(Process { child, folder })
+        Ok(Process { child, folder, page })
     }
 
     pub fn log(&self) -> String {
@@ -105,26 +108,17 @@ impl Process {
             (!text.is_empty()).then_some(Ok(text))
         });
         let admin = admin.await??;
-        // Its address, or the path of its socket.
-        let of_admin = admin.trim().parse::<SocketAddr>().ok();
-        let (client, host) = match of_admin {
-            Some(address) => (client(), address.to_string()),
-            None => {
-                let client = client_builder().unix_socket(admin.trim()).build().unwrap();
-                (client, "envoy".to_owned())
-            }
-        };
+        let client = client_builder().unix_socket(admin.trim()).build().unwrap();
         let ready = wait::attempt("Envoy to be ready", async || {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Some(Err(ended(status)));
             }
-            let ready = client.get(format!("http://{host}/ready")).send().await.ok()?;
+            let ready = client.get("http://envoy/ready").send().await.ok()?;
             ready.status().is_success().then_some(Ok(()))
         });
         ready.await??;
         let listeners = async || {
-            let url = format!("http://{host}/listeners?format=json");
-            client.get(url).send().await?.json::<Value>().await
+            client.get("http://envoy/listeners?format=json").send().await?.json::<Value>().await
         };
         let mut listeners = listeners().await.map_err(|error| error.to_string())?;
         let mut address = |name| {
@@ -132,14 +126,16 @@ impl Process {
             let port = listener["local_address"]["socket_address"]["port_value"].as_u64().unwrap();
             SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
         };
-        let admin = of_admin.unwrap_or_else(|| address("health"));
-        Ok(Serving { admin, gateway: address("gateway"), admin_api: address("formhook_admin") })
+        let (gateway, admin_api) = (address("gateway"), address("formhook_admin"));
+        let metrics_page = address(self.page);
+        Ok(Serving { envoy_admin: client, metrics_page, gateway, admin_api })
     }
 }
 
 /// Where an Envoy serves.
 pub(super) struct Serving {
-    pub admin: SocketAddr,
+    pub envoy_admin: reqwest::Client,
+    pub metrics_page: SocketAddr,
     pub gateway: SocketAddr,
     pub admin_api: SocketAddr,
 }

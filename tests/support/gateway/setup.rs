@@ -41,9 +41,6 @@ impl Setup {
     /// What is shipped, in front of this platform.
     pub fn before(file: &str, platform: SocketAddr) -> Self {
         let mut setup = Setup::of(file);
-        if let Some(admin) = setup.at("/admin/address").get_mut("socket_address") {
-            admin["port_value"] = json!(0);
-        }
         for listener in setup.at("/static_resources/listeners").as_array_mut().unwrap() {
             if let Some(address) = listener["address"].get_mut("socket_address") {
                 *address = json!({"address": "127.0.0.1", "port_value": 0});
@@ -196,6 +193,13 @@ impl Setup {
         named(self.at("/static_resources/listeners"), name)
     }
 
+    /// The listener that others see pages of Envoy's admin interface by.
+    pub(super) fn metrics_listener(&mut self) -> &'static str {
+        let listeners = self.at("/static_resources/listeners").as_array().unwrap();
+        let is_there = |name: &&str| listeners.iter().any(|listener| listener["name"] == *name);
+        ["metrics", "health"].into_iter().find(is_there).unwrap()
+    }
+
     fn connection_manager_of(&mut self, listener: &str) -> &mut Value {
         let manager = "/filter_chains/0/filters/0/typed_config";
         self.listener(listener).pointer_mut(manager).unwrap()
@@ -277,8 +281,9 @@ impl Setup {
     pub async fn try_start(self) -> Result<Gateway, String> {
         let mut envoy = Process::spawn(self)?;
         let serving = envoy.serving().await.map_err(|why| envoy.with_log(&why))?;
-        let Serving { admin, gateway, admin_api } = serving;
-        Ok(Gateway { address: gateway, admin, admin_api, client: client(), envoy })
+        let Serving { envoy_admin, metrics_page, gateway, admin_api } = serving;
+        let client = client();
+        Ok(Gateway { address: gateway, metrics_page, admin_api, client, envoy_admin, envoy })
     }
 
     /// Starts Envoy, which must refuse this configuration. Its log.
