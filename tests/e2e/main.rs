@@ -24,6 +24,7 @@ mod held_bodies;
 mod interop;
 mod kubernetes;
 mod large_bodies;
+mod log_levels;
 mod observability;
 mod redis;
 mod resilience;

@@ -75,6 +75,7 @@ impl Process {
             .arg("--disable-hot-restart")
             // After a change, the old listener's filters end so many seconds later.
             .args(["--drain-time-s", "1"])
+            .args(setup.arguments)
             .env(SECRET_ENV, SECRET)
             .env(ADMIN_TOKEN_ENV, ADMIN_TOKEN)
             .env(STORE_AUTH_ENV, setup.store_auth)

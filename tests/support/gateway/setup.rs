@@ -23,6 +23,8 @@ pub struct Setup {
     pub(super) config: Value,
     pub(super) workers: usize,
     pub(super) is_dynamic: bool,
+    /// Further arguments of Envoy.
+    pub(super) arguments: &'static [&'static str],
     /// What is said to the store.
     pub(super) store_auth: &'static str,
 }
@@ -35,7 +37,8 @@ impl Setup {
 
     /// What is shipped, as it is.
     fn of(file: &str) -> Self {
-        Setup { config: shipped(file), workers: 1, is_dynamic: false, store_auth: WEBDIS_AUTH }
+        let config = shipped(file);
+        Setup { config, workers: 1, is_dynamic: false, arguments: &[], store_auth: WEBDIS_AUTH }
     }
 
     /// What is shipped, in front of this platform.
@@ -104,6 +107,12 @@ impl Setup {
 
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// Starts Envoy with further arguments.
+    pub fn arguments(mut self, arguments: &'static [&'static str]) -> Self {
+        self.arguments = arguments;
         self
     }
 
