@@ -215,7 +215,7 @@ impl Admin {
                 let webhooks = &view.in_force.webhooks;
                 self.metrics = Some(match &self.metrics {
                     Some(metrics) => metrics.with_webhooks(host, webhooks),
-                    None => Metrics::new(host, webhooks),
+                    None => Metrics::new(host, &view.config.webhooks).with_webhooks(host, webhooks),
                 });
                 Rc::from(view)
             }

@@ -3,6 +3,11 @@
 //! The ABI knows no labels. They are written into the name as `.label.value`, and the gateway's
 //! `stats_tags` turn them into labels. All workers add to the same metrics.
 
+mod ids;
+
+pub use ids::MAX_IDS;
+pub(crate) use ids::claim;
+
 use crate::capture::{Miss, Op};
 use crate::delivery::{Purpose, Webhook};
 use crate::duration;
@@ -124,7 +129,8 @@ impl Metrics {
             events,
             misses,
             untranslated,
-            webhooks: of_webhooks(host, targets, &[]),
+            // Those of the configuration are for its author to bound.
+            webhooks: of_webhooks(host, targets, &[], |_| true),
             oldest: host.metric(Gauge, "formhook_oldest_pending_age_seconds"),
             failed_bytes: host.metric(Gauge, "formhook_failed_cache_bytes"),
             store_errors: host.metric(Counter, "formhook_store_errors_total"),
@@ -135,7 +141,7 @@ impl Metrics {
         }
     }
 
-    /// The same metrics for other webhooks.
+    /// The same metrics for other webhooks. One that there is no room for has none.
     #[must_use]
     pub fn with_webhooks(&self, host: &impl Host, targets: &[Rc<Webhook>]) -> Self {
         for of in &self.webhooks {
@@ -143,7 +149,16 @@ impl Metrics {
                 of.forget(host);
             }
         }
-        Metrics { webhooks: of_webhooks(host, targets, &self.webhooks), ..*self }
+        let claim = |id: &str| {
+            let is_claimed = claim(host, id);
+            if !is_claimed {
+                log::error!(
+                    "webhook {id} has no metrics: {MAX_IDS} webhook ids were used since Envoy started; restart it to have metrics of others"
+                );
+            }
+            is_claimed
+        };
+        Metrics { webhooks: of_webhooks(host, targets, &self.webhooks, claim), ..*self }
     }
 
     /// Has the gauges of a webhook say nothing, unless it is one of these.
@@ -260,14 +275,19 @@ impl Metrics {
 }
 
 /// The metrics of these webhooks. Each time one is made known it takes the host some memory, so
-/// those that are known are taken over.
-fn of_webhooks(host: &impl Host, targets: &[Rc<Webhook>], known: &[OfWebhook]) -> Vec<OfWebhook> {
+/// those that are known are taken over, and `may_have` decides on others.
+fn of_webhooks(
+    host: &impl Host,
+    targets: &[Rc<Webhook>],
+    known: &[OfWebhook],
+    may_have: impl Fn(&str) -> bool,
+) -> Vec<OfWebhook> {
     let webhooks = targets.iter().filter(|target| target.purpose == Purpose::Push);
     let of_webhook = |webhook: &Rc<Webhook>| {
-        let known = known.iter().find(|known| known.id == webhook.id);
-        known.cloned().unwrap_or_else(|| OfWebhook::new(host, &webhook.id))
+        let known = known.iter().find(|known| known.id == webhook.id).cloned();
+        known.or_else(|| may_have(&webhook.id).then(|| OfWebhook::new(host, &webhook.id)))
     };
-    webhooks.map(of_webhook).collect()
+    webhooks.filter_map(of_webhook).collect()
 }
 
 fn count(host: &impl Host, metric: Option<&MetricId>) {

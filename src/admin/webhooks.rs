@@ -9,6 +9,7 @@ use crate::duration;
 use crate::history::Outcome;
 use crate::host::Host;
 use crate::json::{Builder, Document, Kind, Value};
+use crate::metrics::{self, MAX_IDS};
 use crate::sign::Secret;
 use crate::store::{Store as _, Totals, WebhookState};
 use std::rc::Rc;
@@ -144,12 +145,19 @@ pub(super) fn create<H: Host>(context: &mut Context<'_, H>) -> Result<Answer, Pr
     if is_configured(context, &id) {
         return Err(exists(&id));
     }
-    context.store.set(context.host, &mut |additions| {
+    let host = context.host;
+    context.store.set(host, &mut |additions| {
         if additions.webhook(&id).is_some() {
             return Err(exists(&id));
         }
         if additions.webhooks.len() >= MAX_WEBHOOKS {
             let detail = format!("There are {MAX_WEBHOOKS} webhooks; delete one first.");
+            return Err(Problem::new(409, detail));
+        }
+        if !metrics::claim(host, &id) {
+            let detail = format!(
+                "There is no room for the metrics of another webhook: {MAX_IDS} ids were used here since Envoy started, and it keeps what it counted of each. Take an id that a deleted webhook had, or restart the gateway."
+            );
             return Err(Problem::new(409, detail));
         }
         additions.set_webhook(&id, text.clone());

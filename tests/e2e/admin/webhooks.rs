@@ -344,3 +344,55 @@ async fn a_webhook_that_moves_takes_no_secret_along_and_leaves_none_behind() {
     }
     gateway.assert_vm_alive();
 }
+
+/// Every metric that Envoy has of Formhook, by name with its value. A histogram that nothing was counted in has none.
+async fn metrics_of_webhooks(gateway: &Gateway) -> Vec<(String, String)> {
+    let text = gateway.stats("/stats?filter=formhook_.*webhook").await;
+    let parts = text.lines().filter_map(|line| line.split_once(": "));
+    parts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn ids_that_are_used_once_fill_no_memory_for_ever() {
+    let platform = orders_platform().await;
+    let crm = Receiver::start().await;
+    let gateway = gateway(&platform, &crm.url("/")).start().await;
+    let make = |id: &str| {
+        let body = json!({"id": id, "url": "https://x.example/"});
+        gateway.admin(Method::POST, "/webhooks").json(&body)
+    };
+    for number in 0..500 {
+        let id = format!("w{number}");
+        answered(make(&id), 201).await;
+        delete(&gateway, &format!("/webhooks/{id}")).await;
+    }
+    let full = metrics_of_webhooks(&gateway).await;
+    for id in ["another", "w500", "W0"] {
+        let problem = answered(make(id), 409).await;
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("500 ids were used here since Envoy started"), "{detail}");
+        assert!(detail.contains("restart the gateway"), "{detail}");
+    }
+    // One that has its metrics already needs no more.
+    answered(make("w7"), 201).await;
+    create(&gateway, &platform, "a").await;
+    crm.wait_for(1).await;
+    gateway.wait_for_metric(r#"formhook_attempts_total{webhook="w7"}"#, 1.0).await;
+    delete(&gateway, "/webhooks/w7").await;
+    create(&gateway, &platform, "b").await;
+    crm.wait_for(2).await;
+    let names = |metrics: &[(String, String)]| metrics.len();
+    let now = metrics_of_webhooks(&gateway).await;
+    assert!(names(&now) <= names(&full) + 4, "{} {}", full.len(), now.len());
+    assert!(full.len() < 12 * 501 + 100, "{}", full.len());
+    let gauges = ["_pending", "_failed_cache_entries", "_webhook_disabled", "_webhook_failures"];
+    let is_gauge =
+        |name: &str| gauges.iter().any(|gauge| name.contains(&format!("formhook{gauge}")));
+    wait::until("the gauges of webhooks that are gone to be zero", async || {
+        let metrics = metrics_of_webhooks(&gateway).await;
+        let mut gauges = metrics.iter().filter(|(name, _)| is_gauge(name) && name.contains(".w"));
+        gauges.all(|(_, value)| value == "0").then_some(())
+    })
+    .await;
+    gateway.assert_vm_alive();
+}
