@@ -83,3 +83,31 @@ build_tool() {
 need_python() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || install_debian python3 python3-venv
 }
+
+# install_pypi PINS FOLDER: a virtual environment with what .ci/pins/PINS.txt names. Nothing is taken but files whose
+# hash stands there, nor built here: what a build fetches has no hash.
+install_pypi() {
+    # Written last: a half installation or an old one is made anew.
+    cmp -s ".ci/pins/$1.txt" "$2/pins.txt" && return
+    need_python
+    say "installing from PyPI into $2, as .ci/pins/$1.txt has it"
+    rm -rf "$2"
+    mkdir -p "$(dirname "$2")"
+    python3 -m venv "$2" >&2
+    "$2/bin/pip" install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: \
+        --requirement ".ci/pins/$1.txt" >&2
+    cp ".ci/pins/$1.txt" "$2/pins.txt"
+}
+
+# install_npm PINS FOLDER: what .ci/pins/PINS/package.json names, by the hashes of its lock file; no script of it runs.
+install_npm() {
+    cmp -s ".ci/pins/$1/package-lock.json" "$2/pins.json" && return
+    command -v node >/dev/null || install_debian nodejs
+    command -v npm >/dev/null || install_debian npm
+    say "installing from npm into $2, as .ci/pins/$1 has it"
+    rm -rf "$2"
+    mkdir -p "$2"
+    cp ".ci/pins/$1/package.json" ".ci/pins/$1/package-lock.json" "$2"
+    (cd "$2" && npm ci --silent --ignore-scripts --no-audit --no-fund >&2 </dev/null)
+    cp ".ci/pins/$1/package-lock.json" "$2/pins.json"
+}

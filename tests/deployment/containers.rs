@@ -53,6 +53,19 @@ fn compose_hands_envoy_every_variable_of_either_configuration() {
 }
 
 #[test]
+fn compose_runs_the_webdis_that_is_tested() {
+    let compose = documents(&text(COMPOSE)).remove(0);
+    let dockerfile = compose["services"]["webdis"]["build"]["dockerfile_inline"].as_str().unwrap();
+    let (_, version) = dockerfile.split_once("webdis=").unwrap();
+    let version = version.split('+').next().unwrap();
+    let tested = format!("| Webdis | {version} (Debian 12) |");
+    assert!(text("docs/compatibility.md").contains(&tested), "{tested}");
+    assert!(text("envoy/redis/README.md").contains(&format!("`webdis` ({version},")), "{version}");
+    let (is_good, said) = hadolint(dockerfile);
+    assert!(is_good, "{said}");
+}
+
+#[test]
 fn compose_mounts_files_that_are_there_and_runs_an_envoy_that_is_tested() {
     // What is built, or written by the commands of redis/README.md.
     let made = ["../build/formhook.wasm", "../redis.conf", "../webdis.json"];

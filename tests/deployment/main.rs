@@ -3,6 +3,7 @@
 //! schemas that `.ci/get-linters` installs. `tests/e2e` runs those of `envoy/` in real Envoy.
 
 mod containers;
+mod downloads;
 mod image;
 mod kubernetes;
 mod plugins;
