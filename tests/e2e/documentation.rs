@@ -182,6 +182,46 @@ fn what_to_do_is_said_for_each_alert() {
     }
 }
 
+/// The Rust files of a folder and its folders, as one text.
+fn code(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => code(&path),
+        false if path.extension().is_some_and(|ending| ending == "rs") => {
+            std::fs::read_to_string(path).unwrap()
+        }
+        false => String::new(),
+    };
+    entries.map(read).collect()
+}
+
+#[test]
+fn each_test_that_the_table_of_attacks_names_is_there() {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let (_, table) = page.split_once("| attack | what stops it | shown by |").unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    let code = ["src", "tests"].map(|folder| code(&root().join(folder))).concat();
+    // By what stands before: the attribute of a test, or of a property, which may have comments above.
+    let is_test = |name: &str| {
+        let definition = format!("fn {name}(");
+        let mut found = code.match_indices(&definition);
+        found.any(|(at, _)| {
+            let before = code[..at].trim_end().trim_end_matches("async").trim_end();
+            before.ends_with("#[test]") || before.ends_with("#[tokio::test]")
+        })
+    };
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        let names: Vec<&str> = cells[2].split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "nothing shows it: {row}");
+        for name in names {
+            assert!(is_test(name), "there is no test {name}");
+        }
+    }
+}
+
 /// The commands that begin so.
 fn commands(begin: &str) -> String {
     let found = documents().into_iter().find_map(|(_, text)| {
