@@ -11,6 +11,7 @@ mod jodoo;
 mod operation;
 mod route;
 mod source;
+mod trace;
 
 pub use body::{Body, RequestBody};
 pub use budget::{Budget, HeldRequest, Reservation};

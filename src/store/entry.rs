@@ -8,6 +8,9 @@ use crate::host::UnixMillis;
 /// The version of the binary form.
 const VERSION: u8 = 1;
 
+/// The longest header that goes along, in bytes.
+const MAX_TRACE_BYTES: usize = 512;
+
 /// What most pushes take beside their body.
 const USUAL_ROOM: usize = 512;
 
@@ -176,7 +179,10 @@ impl Entry {
 fn can_be_header(name: &str, value: &str) -> bool {
     let is_of_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     let is_of_value = |byte: u8| byte == b'\t' || !byte.is_ascii_control();
-    !name.is_empty() && name.bytes().all(is_of_name) && value.bytes().all(is_of_value)
+    !name.is_empty()
+        && value.len() <= MAX_TRACE_BYTES
+        && name.bytes().all(is_of_name)
+        && value.bytes().all(is_of_value)
 }
 
 fn write_failure(out: &mut Writer, failure: &Failure) {
@@ -243,6 +249,9 @@ mod tests {
             let read = read(header.0, header.1).map(|entry| entry.push);
             assert_eq!(read, Some(without), "{header:?}");
         }
+        let long = Push { trace: vec![("tracestate".into(), "x".repeat(513).into())], ..push() };
+        let kept = Entry { push: long, ..entry }.encode();
+        assert_eq!(Entry::decode(&kept).unwrap().push.trace, []);
     }
 
     proptest! {
