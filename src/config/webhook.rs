@@ -6,7 +6,7 @@ use crate::capture::Op;
 use crate::delivery::{
     FormFilter, Format, Purpose, RESERVED_HEADERS, Schedule, Target, Webhook, WhileDisabled,
 };
-use crate::sign::{Scheme, Secret};
+use crate::sign::{Scheme, Secret, jodoo};
 use crate::store::Counting;
 use crate::token::is_token;
 use std::ops::RangeInclusive;
@@ -24,6 +24,12 @@ const MAX_ID_BYTES: usize = 64;
 const DISABLE_AFTER: RangeInclusive<u32> = 1..=1_000_000;
 /// The platform's own.
 const DEFAULT_DISABLE_AFTER: u32 = 100;
+const MAX_HEADERS: usize = 50;
+/// With a URL of 2,048 bytes and all that Formhook adds, a push stays well below the 8 KiB of headers that
+/// receivers take by default.
+const MAX_HEADER_BYTES: usize = 3072;
+/// What a header takes beside its name and value: a colon, a space, and the end of the line.
+const HEADER_OVERHEAD: usize = 4;
 
 pub(super) fn webhooks(list: Option<&Field<'_>>, env: Env<'_>) -> Vec<Webhook> {
     let Some(list) = list else {
@@ -62,13 +68,22 @@ pub(super) fn webhook(field: &Field<'_>, ids: &mut Vec<Box<str>>, env: Env<'_>) 
     let cluster = members.get("cluster").and_then(Field::name);
     let url = members.require("url", field);
     let target = url.and_then(|url| target(url, cluster.as_deref()));
+    let signing = members.get("signing").map_or(Scheme::ALL.into(), signing);
+    if let (Some(url), Some(target)) = (url, &target)
+        && signing.contains(&Scheme::Jodoo)
+        && let Some(name) = target.parameter_among(&jodoo::PARAMETERS)
+    {
+        url.fault(format_args!(
+            "its query has a parameter `{name}`, but each push has one of the signature `jodoo`, and a receiver could take either; take it out of the URL, or `jodoo` out of `signing`"
+        ));
+    }
     let max_in_flight = members.get("max_in_flight").and_then(|field| field.integer(IN_FLIGHT));
     let flag = |name| members.get(name).and_then(Field::flag).unwrap_or(false);
     let webhook = Webhook {
         id: "".into(),
         enabled: members.get("enabled").and_then(Field::flag).unwrap_or(true),
         secrets: secrets(field, &members, env),
-        signing: members.get("signing").map_or(Scheme::ALL.into(), signing),
+        signing,
         forms: members.get("forms").map_or(FormFilter::All, forms),
         ops: ops(members.get("events")),
         batch: flag("batch"),
@@ -256,6 +271,18 @@ fn headers(field: &Field<'_>) -> Vec<(Box<str>, Box<str>)> {
                 .fault("given twice, as the case of a header's name does not count; give it once");
         }
         headers.push((name, value));
+    }
+    let bytes = |(name, value): &(Box<str>, Box<str>)| {
+        name.len().saturating_add(value.len()).saturating_add(HEADER_OVERHEAD)
+    };
+    let bytes: usize = headers.iter().map(bytes).sum();
+    if bytes > MAX_HEADER_BYTES {
+        field.fault(format_args!(
+            "{bytes} bytes of names and values ({HEADER_OVERHEAD} more are counted for each); at most {MAX_HEADER_BYTES} are allowed, as receivers refuse a request with too many"
+        ));
+    }
+    if headers.len() > MAX_HEADERS {
+        field.fault(format_args!("{} headers; at most {MAX_HEADERS} are allowed", headers.len()));
     }
     headers
 }

@@ -1,6 +1,7 @@
 //! The address of a target server.
 
 use crate::text::split_once;
+use percent_encoding::percent_decode_str;
 use std::fmt;
 
 /// The cluster that leads to the egress listener, which takes a request to any host.
@@ -122,6 +123,29 @@ impl Target {
     /// The path with its query, if any.
     pub fn path_and_query(&self) -> &str {
         &self.path_and_query
+    }
+
+    /// The path with parameters behind those that its query has.
+    pub(super) fn path_with(&self, parameters: &str) -> String {
+        let path = &self.path_and_query;
+        let separator = match (path.contains('?'), path.ends_with(['?', '&'])) {
+            (false, _) => "?",
+            (true, false) => "&",
+            (true, true) => "",
+        };
+        [path, separator, parameters].concat()
+    }
+
+    /// The first of these names that a parameter of the query has, by whatever a server makes of its spelling:
+    /// percent-encoded, in other letter case, ended by `;`, or as an item of a list (`name[]`).
+    pub fn parameter_among<'n>(&self, names: &[&'n str]) -> Option<&'n str> {
+        let (_, query) = self.path_and_query.split_once('?')?;
+        let mut given = query.split(['&', ';']).map(|parameter| {
+            let name = parameter.split('=').next().unwrap_or_default().replace('+', " ");
+            let name = percent_decode_str(&name).decode_utf8_lossy().into_owned();
+            name.split('[').next().unwrap_or_default().trim().to_ascii_lowercase()
+        });
+        given.find_map(|name| names.iter().find(|known| **known == name).copied())
     }
 
     /// The gateway's cluster that leads there.
@@ -285,6 +309,64 @@ mod tests {
         }
         let long = format!("https://a.b/{}", "x".repeat(MAX_URL_BYTES));
         assert_eq!(Target::parse(&long, None), Err(TargetError::TooLong));
+    }
+
+    #[test]
+    fn parameters_come_behind_those_of_the_query_with_one_separator() {
+        for (url, expected) in [
+            ("http://a/cb", "/cb?x=1"),
+            ("http://a", "/?x=1"),
+            ("http://a/cb?", "/cb?x=1"),
+            ("http://a?", "/?x=1"),
+            ("http://a/cb?b=2", "/cb?b=2&x=1"),
+            ("http://a/cb?b=2&", "/cb?b=2&x=1"),
+            ("http://a/cb?b=?", "/cb?b=?x=1"),
+            ("http://a/cb&", "/cb&?x=1"),
+        ] {
+            assert_eq!(Target::parse(url, None).unwrap().path_with("x=1"), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_known_by_its_name_however_it_is_spelt() {
+        let found = |query: &str| {
+            let target = Target::parse(&format!("https://a.b/x/nonce=1?{query}"), None).unwrap();
+            target.parameter_among(&["nonce", "timestamp"])
+        };
+        for query in [
+            "nonce=1",
+            "nonce",
+            "nonce=",
+            "a=b&nonce=1",
+            "a=b;nonce=1&c",
+            "&&nonce",
+            "?&nonce=1",
+            "%6eonce=1",
+            "%6Eo%6ec%65=1",
+            "NONCE=1",
+            "nonce[]=1",
+            "nonce%5B%5D=1",
+            "+nonce=1",
+            "%20nonce%20=1",
+        ] {
+            assert_eq!(found(query), Some("nonce"), "{query}");
+        }
+        assert_eq!(found("a&%74imestamp=5"), Some("timestamp"));
+        for query in [
+            "",
+            "a=nonce",
+            "a=b=nonce=1",
+            "nonces=1",
+            "my_nonce=1",
+            "non%63es",
+            "a[nonce]=1",
+            "timestamp2=1",
+            "%256eonce=1",
+            "%ff",
+            "%",
+        ] {
+            assert_eq!(found(query), None, "{query}");
+        }
     }
 
     proptest! {

@@ -10,6 +10,9 @@ use sha1::{Digest, Sha1};
 /// Hex digits of a nonce.
 pub const NONCE_DIGITS: usize = 6;
 
+/// The parameters that a push has in its query, in their order.
+pub const PARAMETERS: [&str; 2] = ["nonce", "timestamp"];
+
 /// The value of `X-JDY-Signature`. Nonce and timestamp (Unix seconds) go along in the query.
 pub fn signature(secret: &Secret, nonce: &str, timestamp: &str, body: &[u8]) -> String {
     let mut sha1 = Sha1::new();

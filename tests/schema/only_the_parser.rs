@@ -13,7 +13,7 @@ pub struct Rule {
     examples: fn() -> Vec<Value>,
 }
 
-pub const RULES: [Rule; 13] = [
+pub const RULES: [Rule; 15] = [
     Rule {
         name: "an environment variable that is not set",
         covers: |fault, _| fault.message.contains("this environment variable is not set"),
@@ -103,6 +103,22 @@ pub const RULES: [Rule; 13] = [
         name: "two headers whose names differ by case alone",
         covers: |fault, _| fault.message.contains("the case of a header's name does not count"),
         examples: || vec![webhook(json!({"headers": {"X-Team": "a", "x-team": "b"}}))],
+    },
+    Rule {
+        name: "more than 3,072 bytes of headers",
+        covers: |fault, _| fault.message.contains("at most 3072 are allowed"),
+        examples: || vec![webhook(json!({"headers": {"x-long": "x".repeat(3072)}}))],
+    },
+    Rule {
+        name: "a URL with a parameter `nonce` or `timestamp`, where pushes are signed the platform's way",
+        covers: |fault, config| {
+            text(fault, config).contains('?') && fault.message.contains("its query has a parameter")
+        },
+        examples: || {
+            ["https://a.b/?nonce=1", "https://a.b/?x&%74imestamp"]
+                .map(|url| webhook(json!({"url": url})))
+                .into()
+        },
     },
     Rule {
         name: "two operations with the same paths",

@@ -176,6 +176,9 @@ impl Reference {
         if let Some(high) = number("maxItems") {
             bounds.push(format!("at most {high}"));
         }
+        if let Some(high) = number("maxProperties") {
+            bounds.push(format!("at most {high}"));
+        }
         if member(&node, "uniqueItems").is_some() {
             bounds.push("each once".to_owned());
         }

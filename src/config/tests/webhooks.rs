@@ -148,6 +148,41 @@ fn a_url_with_a_password_is_not_shown() {
 }
 
 #[test]
+fn a_url_has_no_parameter_that_the_signature_adds() {
+    const WHY: &str = "but each push has one of the signature `jodoo`, and a receiver could take either; take it out of the URL, or `jodoo` out of `signing`";
+    for (query, name) in
+        [("nonce=1", "nonce"), ("dpt=7&%74imestamp=", "timestamp"), ("a=1&nonce", "nonce")]
+    {
+        let url = format!("https://a.b/hooks?{query}");
+        let fault = format!(".url: its query has a parameter `{name}`, {WHY}");
+        for signing in [json!(["jodoo"]), json!(["standard", "jodoo"])] {
+            assert_webhook_faults(webhook(json!({"url": url, "signing": signing})), &[&fault]);
+        }
+        assert_webhook_faults(webhook(json!({"url": url})), &[&fault]);
+        // Nothing is added without that signature, nor to notices.
+        let standard = webhook(json!({"url": url, "signing": ["standard"]}));
+        good(&with(with_webhooks(json!([standard])), json!({"notify": [{"url": url}]})));
+    }
+    good(&with_webhooks(json!([webhook(json!({"url": "https://a.b/?nonces=1&x=nonce"}))])));
+}
+
+#[test]
+fn headers_are_so_few_and_short_that_every_receiver_takes_them() {
+    let of_length = |length: usize| json!({"headers": {"x-1": "x".repeat(length - 14), "x-2": ""}});
+    good(&with_webhooks(json!([webhook(of_length(3072))])));
+    let fault = ".headers: 3073 bytes of names and values (4 more are counted for each); at most 3072 are allowed, as receivers refuse a request with too many";
+    assert_webhook_faults(webhook(of_length(3073)), &[fault]);
+    let many = |count: usize| -> Json {
+        let headers: serde_json::Map<_, _> =
+            (0..count).map(|number| (format!("x-{number}"), json!("v"))).collect();
+        json!({"headers": headers})
+    };
+    good(&with_webhooks(json!([webhook(many(50))])));
+    let fault = ".headers: 51 headers; at most 50 are allowed";
+    assert_webhook_faults(webhook(many(51)), &[fault]);
+}
+
+#[test]
 fn a_secret_is_given_or_named_and_is_one() {
     const EMPTY: &str = "the secret is empty; leave it out to push unsigned";
     const BASE64: &str = "a secret that begins with `whsec_` must go on with Base64";
