@@ -11,6 +11,7 @@ mod probe;
 mod quiet;
 mod request;
 mod retry_after;
+mod rotation;
 mod schedule;
 mod shortcut;
 mod target;
@@ -19,7 +20,7 @@ mod webhook;
 
 pub use courier::{Courier, Draft, Fetched};
 pub use notice::{Format, Notice};
-pub use probe::{Probe, Probed};
+pub use probe::{Heard, Probe, Probed};
 pub use request::RESERVED_HEADERS;
 pub(crate) use request::USER_AGENT;
 pub(crate) use retry_after::retry_after;

@@ -4,6 +4,7 @@
 
 use formhook::admin::{Admin, Answer, Handled, Request};
 use formhook::config::{Config, Plugin};
+use formhook::delivery::Heard;
 use formhook::host::{QueueId, Reply, UnixMillis};
 use formhook::pipeline::Pipeline;
 use formhook::store::PushId;
@@ -65,8 +66,13 @@ impl Play {
         }
         let answer = match self.admin.handle(gateway, request) {
             Handled::Answered(answer) => answer,
-            Handled::Sent(_, probe) => {
-                let probed = probe.hear(gateway, &Reply::Broken);
+            Handled::Sent(_, mut probe) => {
+                let probed = loop {
+                    match probe.hear(gateway, &Reply::Broken) {
+                        Heard::Again(_, again) => probe = again,
+                        Heard::Over(probed) => break probed,
+                    }
+                };
                 self.admin.probed(gateway, &probed)
             }
             Handled::Asked(..) => unreachable!("memory answers at once"),

@@ -4,6 +4,7 @@
 
 use formhook::admin::{Admin, Answer, Handled, Request};
 use formhook::config::{Config, Plugin};
+use formhook::delivery::Heard;
 use formhook::host::{self, QueueId, Reply};
 use formhook::pipeline::Pipeline;
 use formhook_fuzz::gateway::Gateway;
@@ -36,8 +37,13 @@ impl Play<'_> {
         for _ in 0..MOST_QUESTIONS {
             handled = match handled {
                 Handled::Answered(answer) => return answer,
-                Handled::Sent(_, probe) => {
-                    let probed = probe.hear(&self.gateway, &Reply::Broken);
+                Handled::Sent(_, mut probe) => {
+                    let probed = loop {
+                        match probe.hear(&self.gateway, &Reply::Broken) {
+                            Heard::Again(_, again) => probe = again,
+                            Heard::Over(probed) => break probed,
+                        }
+                    };
                     return self.admin.probed(&self.gateway, &probed);
                 }
                 Handled::Asked(id, pending) => {

@@ -181,8 +181,24 @@ pub(super) fn replace<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result
     let old = own(context, id)?;
     let read = |body: Value<'_>| checked(context, body, Some((id, &old)));
     let (webhook, text) = context.request.with_object(read)?;
+    if begins_second_rotation(&find(context, id)?.secrets, &webhook.secrets) {
+        return Err(is_rotating(id));
+    }
     save(context, id, &text)?;
     Ok(kept(context, &webhook, &text, None))
+}
+
+/// Whether a rotation is under way, and these new secrets would be another: a receiver that has the old
+/// secret still could verify nothing any more.
+fn begins_second_rotation(old: &[Secret], new: &[Secret]) -> bool {
+    old.len() > 1 && new.len() > 1 && new.iter().any(|secret| !old.contains(secret))
+}
+
+fn is_rotating(id: &str) -> Problem {
+    let detail = format!(
+        "The secret of {id} is being rotated: pushes are signed with the new one and the old one. End that rotation first, once the receiver has the new secret: DELETE /api/v1/webhooks/{id}/previous-secret."
+    );
+    Problem::new(409, detail)
 }
 
 /// Puts a webhook in the place of one that is still there.
@@ -422,6 +438,9 @@ fn new_secret(host: &impl Host) -> String {
 }
 
 pub(super) fn rotate<H: Host>(context: &mut Context<'_, H>, id: &str) -> Result<Answer, Problem> {
+    if !is_configured(context, id) && find(context, id)?.secrets.len() > 1 {
+        return Err(is_rotating(id));
+    }
     let secret = new_secret(context.host);
     let mut json = Builder::new();
     json.text(&secret);
@@ -438,8 +457,7 @@ pub(super) fn end_rotation<H: Host>(
     Ok(kept(context, &webhook, &text, None))
 }
 
-/// What a member becomes when there is a new secret: the one before signs on, and the one before
-/// that ends.
+/// What a member becomes when there is a new secret: the one before signs on.
 fn rotated(name: &str) -> Option<&str> {
     match name {
         "secret" => Some("previous_secret"),
@@ -471,6 +489,13 @@ fn changed<H: Host>(
     let text = object(&members);
     let env = |name: &str| context.host.env(name);
     let webhook = parse_webhook(text.as_bytes(), &env).map_err(Problem::faults)?;
-    save(context, id, &text)?;
+    context.store.set(context.host, &mut |additions| match additions.webhook(id) {
+        Some(now) if *now == *old => {
+            additions.set_webhook(id, text.as_str().into());
+            Ok(())
+        }
+        Some(_) => Err(Problem::new(409, "The webhook was changed meanwhile; look at it again.")),
+        None => Err(Problem::new(404, "The webhook was deleted meanwhile.")),
+    })?;
     Ok((webhook, text))
 }

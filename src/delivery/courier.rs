@@ -13,6 +13,7 @@ pub(super) use tell::{record_of, record_of_ending};
 use super::lane::{Job, Lane};
 use super::quiet::Quiet;
 use super::request::{self, Stamp};
+use super::rotation::is_rotating;
 use super::verdict::{Cause, Way};
 use super::{Purpose, Webhook, WhileDisabled};
 use crate::duration;
@@ -260,6 +261,8 @@ impl<S: Store> Courier<S> {
                 sequence: push.sequence,
                 attempts: progress.attempts,
                 accepted: push.accepted,
+                signer: None,
+                is_second_try: false,
             };
             lane.add(job, due);
         }
@@ -358,7 +361,7 @@ impl<S: Store> Courier<S> {
         let (Some(target), Some(queue)) = (self.targets.get(lane), self.lanes.get_mut(lane)) else {
             return false;
         };
-        let Some(job) = queue.next(now, target.max_in_flight) else {
+        let Some(mut job) = queue.next(now, target.max_in_flight) else {
             return false;
         };
         let loaded = self.store.load(host, job.place);
@@ -369,7 +372,12 @@ impl<S: Store> Courier<S> {
             queue.ended(job.record);
             return true;
         };
-        let stamp = Stamp::new(host);
+        let signer = match job.signer {
+            Some(last) if is_rotating(target) => last.other(),
+            _ => queue.rotation.first(target),
+        };
+        job.signer = Some(signer);
+        let stamp = Stamp::new(host, signer);
         let address = queue.shortcut.address(now);
         let way = Way::to(&target.target, address);
         match request::send(host, target, &loaded.entry.push, stamp, address) {

@@ -3,6 +3,7 @@
 //! A lane knows places and times and nothing of the world. Two pushes for the same record never
 //! overtake each other; all others may.
 
+use super::rotation::{Rotation, Signer};
 use super::shortcut::Shortcut;
 use crate::host::UnixMillis;
 use crate::order::by_number;
@@ -28,6 +29,10 @@ pub(super) struct Job {
     pub(super) sequence: u64,
     pub(super) attempts: u32,
     pub(super) accepted: UnixMillis,
+    /// Who signed it last.
+    pub(super) signer: Option<Signer>,
+    /// The attempt that is next, or under way, was refused once already, with the other secret.
+    pub(super) is_second_try: bool,
 }
 
 /// A push that waits for its next attempt.
@@ -80,6 +85,7 @@ pub(super) struct Lane {
     hash: DefaultHashBuilder,
     /// Past the egress listener.
     pub(super) shortcut: Shortcut,
+    pub(super) rotation: Rotation,
 }
 
 impl Lane {
@@ -150,7 +156,7 @@ impl Lane {
         self.queue(job, due);
     }
 
-    /// A push that did not leave the gateway is the next to be sent.
+    /// A push that is to be sent again at once is the next to be sent.
     pub(super) fn again_first(&mut self, job: Job) {
         self.new.push_front(job);
     }
@@ -248,6 +254,8 @@ mod tests {
             sequence: 1,
             attempts: 0,
             accepted: UnixMillis(0),
+            signer: None,
+            is_second_try: false,
         };
         let mut lane = Lane::default();
         lane.add(job, Duration::ZERO);

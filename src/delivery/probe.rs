@@ -3,6 +3,7 @@
 use super::Webhook;
 use super::courier::{Ending, record_of_ending};
 use super::request::{self, Stamp};
+use super::rotation::{Signer, is_rotating, may_refuse_signer};
 use super::verdict::{Cause, Verdict, Way, judge};
 use crate::form::FormKey;
 use crate::history::{Outcome, Record};
@@ -21,6 +22,15 @@ pub struct Probe {
     push: Push,
     stamp: Stamp,
     sent: Duration,
+}
+
+/// What a reply to a test push means.
+#[derive(Debug)]
+pub enum Heard {
+    /// The test is made once more, with the old secret of a rotation: there is another reply to come.
+    Again(CalloutId, Box<Probe>),
+    /// It is over.
+    Over(Box<Probed>),
 }
 
 /// What came of a test push.
@@ -51,7 +61,16 @@ impl Probe {
             trace: Vec::new(),
             body: BODY.to_vec(),
         };
-        let stamp = Stamp::new(host);
+        Probe::send_signed(host, webhook, push, Signer::New)
+    }
+
+    fn send_signed(
+        host: &impl Host,
+        webhook: Rc<Webhook>,
+        push: Push,
+        signer: Signer,
+    ) -> Result<(CalloutId, Self), Box<Probed>> {
+        let stamp = Stamp::new(host, signer);
         let sent = request::send(host, &webhook, &push, stamp, None);
         let probe = Probe { webhook, push, stamp, sent: host.uptime() };
         match sent {
@@ -65,15 +84,26 @@ impl Probe {
     }
 
     /// What the reply means.
-    pub fn hear(self, host: &impl Host, reply: &Reply) -> Probed {
+    pub fn hear(self, host: &impl Host, reply: &Reply) -> Heard {
         let elapsed = host.uptime().saturating_sub(self.sent);
         let Webhook { target, timeout, .. } = &*self.webhook;
         let verdict = judge(reply, Way::to(target, None), elapsed, *timeout);
         let answer = verdict.answer(reply);
-        match verdict {
+        let probed = match verdict {
             Verdict::Delivered => self.end(host, "", answer),
+            Verdict::Failed(cause)
+                if self.stamp.signer == Signer::New
+                    && is_rotating(&self.webhook)
+                    && may_refuse_signer(&cause, true) =>
+            {
+                return match Probe::send_signed(host, self.webhook, self.push, Signer::Old) {
+                    Ok((id, again)) => Heard::Again(id, Box::new(again)),
+                    Err(probed) => Heard::Over(probed),
+                };
+            }
             Verdict::Failed(cause) => self.end(host, &cause.to_string(), answer),
-        }
+        };
+        Heard::Over(Box::new(probed))
     }
 
     fn end(self, host: &impl Host, cause: &str, answer: Option<&Answer>) -> Probed {

@@ -1,5 +1,6 @@
 //! The HTTP request of one attempt.
 
+use super::rotation::Signer;
 use super::{Webhook, webhook};
 use crate::history;
 use crate::host::{Callout, CalloutError, CalloutId, Host, UnixMillis};
@@ -23,13 +24,15 @@ pub(crate) const USER_AGENT: &str = concat!("formhook/", env!("CARGO_PKG_VERSION
 pub(super) struct Stamp {
     pub(super) sent: UnixMillis,
     nonce: [u8; jodoo::NONCE_DIGITS / 2],
+    /// Whose signature it has where there is room for one.
+    pub(super) signer: Signer,
 }
 
 impl Stamp {
-    pub(super) fn new(host: &impl Host) -> Self {
+    pub(super) fn new(host: &impl Host, signer: Signer) -> Self {
         let mut nonce = [0; jodoo::NONCE_DIGITS / 2];
         host.random(&mut nonce);
-        Stamp { sent: host.now(), nonce }
+        Stamp { sent: host.now(), nonce, signer }
     }
 }
 
@@ -71,20 +74,16 @@ fn request<'a>(
     if signs(Scheme::Jodoo) {
         let nonce = jodoo::nonce(stamp.nonce);
         headers.push(("x-jdy-deliverid", id.into()));
-        // The platform has one secret; during a rotation the new one signs.
-        if let Some(secret) = webhook.secrets.first() {
+        if let Some(secret) = stamp.signer.of(&webhook.secrets) {
             let signature = match purpose {
                 Purpose::Send => jodoo::signature(secret, &nonce, &timestamp, &push.body),
                 Purpose::Show => String::new(),
             };
             headers.push(("x-jdy-signature", signature.into()));
         }
-        let path = path.to_mut();
-        path.push(if path.contains('?') { '&' } else { '?' });
-        path.push_str("nonce=");
-        path.push_str(&nonce);
-        path.push_str("&timestamp=");
-        path.push_str(&timestamp);
+        let [nonce_name, timestamp_name] = jodoo::PARAMETERS;
+        let parameters = [nonce_name, "=", &nonce, "&", timestamp_name, "=", &timestamp].concat();
+        path = webhook.target.path_with(&parameters).into();
     }
     if signs(Scheme::Standard) {
         headers.push(("webhook-timestamp", timestamp.into()));

@@ -1,7 +1,7 @@
 //! A stream context of the admin listener: one request, answered here.
 
 use crate::admin::{Admin, Answer, Handled, MAX_BODY_BYTES, Pending, Request};
-use crate::delivery::Probe;
+use crate::delivery::{Heard, Probe};
 use crate::host::wasm::{Envoy, chunk, header, reply};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -49,11 +49,13 @@ impl Desk {
     pub(super) fn reply(&mut self, headers: usize, body: usize) {
         let reply = reply(headers, body);
         match self.waiting.take() {
-            Some(Waiting::Probe(probe)) => {
-                let probed = probe.hear(&Envoy, &reply);
-                let answer = self.admin.borrow_mut().probed(&Envoy, &probed);
-                send(&answer);
-            }
+            Some(Waiting::Probe(probe)) => match probe.hear(&Envoy, &reply) {
+                Heard::Again(_, again) => self.waiting = Some(Waiting::Probe(again)),
+                Heard::Over(probed) => {
+                    let answer = self.admin.borrow_mut().probed(&Envoy, &probed);
+                    send(&answer);
+                }
+            },
             Some(Waiting::Store(request, pending)) => {
                 let handled = self.admin.borrow_mut().told(&Envoy, &request, pending, &reply);
                 self.handled(request, handled);

@@ -14,7 +14,7 @@ use super::*;
 use reqwest::{Method, StatusCode};
 
 /// What the API answers, which has to be this status.
-async fn answered(request: reqwest::RequestBuilder, status: u16) -> Value {
+pub(super) async fn answered(request: reqwest::RequestBuilder, status: u16) -> Value {
     let answer = request.send().await.unwrap();
     let (actual, kind) = (answer.status(), answer.headers()["content-type"].clone());
     let text = answer.text().await.unwrap();
@@ -36,7 +36,7 @@ async fn post(gateway: &Gateway, path: &str, body: &Value) -> Value {
     answered(gateway.admin(Method::POST, path).json(body), 200).await
 }
 
-async fn command(gateway: &Gateway, path: &str) -> Value {
+pub(super) async fn command(gateway: &Gateway, path: &str) -> Value {
     answered(gateway.admin(Method::POST, path), 200).await
 }
 

@@ -28,6 +28,7 @@ mod log_levels;
 mod observability;
 mod redis;
 mod resilience;
+mod rotation;
 mod shortcut;
 mod sidecar;
 mod targets;

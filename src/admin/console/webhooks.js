@@ -73,7 +73,7 @@ export const testResult = ({ delivered, id, status, cause, duration_ms: ms, answ
     answer && code("Answer", answer));
 
 const secretOf = ({ has_secret: has, has_previous_secret: rotates }) =>
-  !has ? "None: pushes are not signed" : rotates ? "Set; the old one signs, too, until “End rotation”" : "Set";
+  !has ? "None: pushes are not signed" : rotates ? "Set, and being rotated: the old one signs, too, until “End rotation”" : "Set";
 
 function settingsOf(webhook) {
   const { settings } = webhook;
@@ -137,7 +137,8 @@ export function webhook(id) {
     const { secret, keep } = await post(`${at}/rotate-secret`);
     results.replaceChildren(
       section("New secret",
-        h("p", "It is shown this once. The old one goes on signing, too, until “End rotation”."), code("Secret", secret)),
+        h("p", "It is shown this once. Give it to the receiver, then choose “End rotation”. Until then webhook-signature has ",
+          "a signature by each secret, and X-JDY-Signature, which has room for one, takes them in turns."), code("Secret", secret)),
       keepSection(keep));
     await refresh();
   }
@@ -166,7 +167,7 @@ export function webhook(id) {
       button("Test connection", test),
       webhook.source === "api" && [
         link(webhookHref(id, "/edit"), "Edit", "button"),
-        webhook.has_secret && button("New secret", rotate),
+        webhook.has_secret && !webhook.has_previous_secret && button("New secret", rotate),
         webhook.has_previous_secret && button("End rotation", endRotation),
         button("Delete", remove, { kind: "danger" }),
       ]),

@@ -3,6 +3,7 @@
 use super::super::Purpose;
 use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
+use super::super::rotation::{is_rotating, may_refuse_signer};
 use super::super::verdict::{Cause, Verdict, Way, judge};
 use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_ending, tell::status};
 use crate::duration;
@@ -120,6 +121,7 @@ impl<S: Store> Courier<S> {
     ) {
         if let Some(lane) = self.lane_of(&attempt) {
             lane.speed_up();
+            lane.rotation.accepted(&attempt.target, attempt.stamp.signer);
             lane.ended(attempt.job.record);
         }
         let Attempt { target, job, loaded, stamp, .. } = attempt;
@@ -170,6 +172,21 @@ impl<S: Store> Courier<S> {
         // The platform says with a 400 that it is asked too often.
         if is_slow || target.purpose == Purpose::Fetch {
             lane.slow_down(now, asked);
+        }
+        // Whichever secret the receiver has, one of the two tries of an attempt is signed with it: a
+        // rotation takes no attempt away.
+        let is_last = target.retry.delay_after(job.attempts.saturating_add(1)).is_none();
+        job.is_second_try = !job.is_second_try
+            && is_current
+            && is_rotating(target)
+            && may_refuse_signer(cause, is_last);
+        if job.is_second_try {
+            log::debug!(
+                "push {} to webhook {}: {cause}; trying again at once with the other secret of the rotation",
+                loaded.entry.push.id,
+                target.id
+            );
+            return lane.again_first(job);
         }
         job.attempts = job.attempts.saturating_add(1);
         let attempts = job.attempts;
