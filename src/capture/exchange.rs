@@ -480,7 +480,8 @@ mod tests {
     /// A call of which the request is whole, if it is.
     fn sent(tail: &str, is_whole: bool) -> Exchange {
         let mut exchange = begin(&Budget::new(1 << 20), tail);
-        feed(exchange.request(), &[br#"{"app_id":"A","entry_id":"E","data_id":"D"}"#]);
+        let request = br#"{"app_id":"A","entry_id":"E","data_id":"D"}"#;
+        exchange.request_chunk(request.len(), || request.to_vec());
         if is_whole {
             exchange.request_ended();
         }
