@@ -160,15 +160,18 @@ async fn is_attacked(has_aliases: bool) {
         (successes(&gateway).await == pushed).then_some(())
     })
     .await;
+    // Calls of the attacker that the platform got whole, and whose answers he did not wait for, may have changed
+    // something for all that anybody knows.
+    let own = misses("unanswered");
     let metrics = gateway.metrics().await;
     let misses: Vec<_> = metrics
         .iter()
-        .filter(|(name, count)| name.starts_with("formhook_capture_misses_total") && **count > 0.0)
+        .filter(|(name, count)| name.starts_with("formhook_capture_misses_total") && **name != own && **count > 0.0)
         .collect();
     assert!(misses.is_empty(), "{misses:?}");
     let webhook: Value =
         gateway.admin(Method::GET, "/webhooks/crm").send().await.unwrap().json().await.unwrap();
-    assert_eq!(webhook["state"], "active", "{webhook}");
+    assert_eq!(webhook["state"]["status"], "active", "{webhook}");
     gateway.assert_vm_alive();
     let grown = most - before;
     println!("{calls} calls beside an attack of {} s: memory +{} MiB", seconds(), grown >> 20);
