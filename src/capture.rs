@@ -32,6 +32,8 @@ pub enum Miss {
     Encoded,
     /// A body was not JSON.
     Malformed,
+    /// A body was nested deeper than [`crate::json::MAX_DEPTH`].
+    TooDeep,
     /// The whole request was sent to the platform, and no whole answer came back.
     Unanswered,
     /// The answer says that something changed, but not what: an id or the record is missing.
@@ -48,10 +50,11 @@ pub enum Miss {
 
 impl Miss {
     /// Every reason.
-    pub const ALL: [Miss; 9] = [
+    pub const ALL: [Miss; 10] = [
         Miss::TooLarge,
         Miss::Encoded,
         Miss::Malformed,
+        Miss::TooDeep,
         Miss::Unanswered,
         Miss::Incomplete,
         Miss::Batch,
@@ -66,6 +69,7 @@ impl Miss {
             Miss::TooLarge => "too_large",
             Miss::Encoded => "encoded",
             Miss::Malformed => "malformed",
+            Miss::TooDeep => "too_deep",
             Miss::Unanswered => "unanswered",
             Miss::Incomplete => "incomplete",
             Miss::Batch => "batch",

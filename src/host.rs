@@ -39,20 +39,40 @@ impl UnixMillis {
         self.0 / 1000
     }
 
-    /// Reads a UTC time such as `2017-10-20T22:41:51.430Z`.
+    /// Reads a time of RFC 3339, such as `2017-10-20T22:41:51.430Z` or `2017-10-20t14:41:51-08:00`. Digits
+    /// beyond milliseconds are cut off, and a leap second is the one before it.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-        let mut date = date.splitn(3, '-').map(calendar::number);
-        let mut next = || date.next().flatten();
-        let days = Date { year: next()?, month: next()?, day: next()? }.days()?;
+        let (date, rest) = text.split_at_checked(10)?;
+        let (time, rest) = rest.strip_prefix(['T', 't'])?.split_at_checked(8)?;
+        let (fraction, offset) = match rest.strip_prefix('.') {
+            Some(rest) => rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?),
+            None => ("0", rest),
+        };
+        let mut parts = date.splitn(3, '-');
+        let mut number = |digits| {
+            let part = parts.next().filter(|part| part.len() == digits);
+            part.and_then(calendar::number)
+        };
+        let days = Date { year: number(4)?, month: number(2)?, day: number(2)? }.days()?;
         let seconds = days * SECONDS_PER_DAY + calendar::seconds_of_day(time)?;
-        let is_number = fraction.bytes().all(|byte| byte.is_ascii_digit());
-        // Digits beyond milliseconds are cut off.
+        let seconds = seconds.checked_add_signed(-offset_seconds(offset)?)?;
         let millis = calendar::number(fraction.get(..3).unwrap_or(fraction))?;
         let scale = [1, 100, 10, 1].get(fraction.len().min(3))?;
-        is_number.then_some(UnixMillis(seconds * 1000 + millis * scale))
+        Some(UnixMillis(seconds * 1000 + millis * scale))
     }
+}
+
+/// How far a time zone such as `-08:00` is east of UTC.
+fn offset_seconds(offset: &str) -> Option<i64> {
+    let (is_west, hours_and_minutes) = match offset.split_at_checked(1)? {
+        ("Z" | "z", "") => return Some(0),
+        ("+", rest) => (false, rest),
+        ("-", rest) => (true, rest),
+        _ => return None,
+    };
+    let seconds = calendar::seconds_of_day(&format!("{hours_and_minutes}:00"))?;
+    let seconds = i64::try_from(seconds).ok()?;
+    Some(if is_west { -seconds } else { seconds })
 }
 
 /// Writes RFC 3339 with milliseconds, as the platform does.
@@ -264,6 +284,14 @@ mod tests {
             ("2026-05-12T08:45:09.5Z", 500),
             ("2026-05-12T08:45:09.25Z", 250),
             ("2026-05-12T08:45:09.018999Z", 18),
+            ("2026-05-12t08:45:09.018z", 18),
+            ("2026-05-12T08:45:09.018+00:00", 18),
+            ("2026-05-12T08:45:09-00:00", 0),
+            ("2026-05-12T00:45:09.018-08:00", 18),
+            ("2026-05-12T16:45:09.0+08:00", 0),
+            ("2026-05-13T08:44:09.1+23:59", 100),
+            ("2026-05-11T23:15:09-09:30", 0),
+            ("2026-05-12T08:45:09.0189999999999999999999999999999999999999Z", 18),
         ] {
             let read = UnixMillis::parse_rfc3339(text);
             assert_eq!(read, Some(UnixMillis(1_778_575_509_000 + millis)), "{text}");
@@ -278,10 +306,27 @@ mod tests {
             "2026-05-12-01T08:45:09Z",
             "2026-05-12T08:45:09.Z",
             "2026-05-12T08:45:09.018xZ",
-            "2026-05-12T08:45:09+02:00",
+            "2026-05-12T08:45:09.018",
+            "2026-05-12T08:45:09+02",
+            "2026-05-12T08:45:09+0200",
+            "2026-05-12T08:45:09+24:00",
+            "2026-05-12T08:45:09 02:00",
+            "2026-05-12T08:45:09+02:0é",
+            "2026-05-12T08:45:09ZZ",
+            "2026-5-12T008:45:09Z",
+            "1970-01-01T00:00:00+00:01",
         ] {
             assert_eq!(UnixMillis::parse_rfc3339(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_before_it() {
+        let read = |text| UnixMillis::parse_rfc3339(text).unwrap().0;
+        // The examples of RFC 3339 section 5.8.
+        assert_eq!(read("1990-12-31T23:59:60Z"), read("1990-12-31T23:59:59Z"));
+        assert_eq!(read("1990-12-31T15:59:60-08:00"), read("1990-12-31T23:59:60Z"));
+        assert_eq!(read("1996-12-19T16:39:57-08:00"), read("1996-12-20T00:39:57Z"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A body becomes a flat list of spans over its own text, so numbers keep their digits, strings
 //! keep lone surrogates, and duplicate keys stay visible: all of which a tree of decoded values
-//! loses. Strict RFC 8259, bounded in depth. It knows nothing of forms, webhooks or Envoy.
+//! loses. Strict RFC 8259, bounded in depth; a byte order mark before it is skipped. It knows nothing of forms, webhooks or Envoy.
 
 mod builder;
 mod decimal;
@@ -75,7 +75,7 @@ impl<'t> Document<'t> {
         Ok(Document { text, nodes: scan::nodes(text)? })
     }
 
-    /// The text that was parsed.
+    /// The text that was parsed, with its byte order mark if it has one.
     pub fn text(&self) -> &'t str {
         self.text
     }

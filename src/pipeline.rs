@@ -8,7 +8,7 @@ use crate::capture::{Budget, Captured, Event, Miss, Missed, Op, Outcome};
 use crate::config::{Config, InForce};
 use crate::delivery::{Courier, Draft, commands};
 use crate::form::{FormKey, Forms, Lesson, Schema};
-use crate::history::Record;
+use crate::history::{MAX_ID_BYTES, Record, cut};
 use crate::host::{CalloutId, Host, QueueId, Reply};
 use crate::json::{Document, Value};
 use crate::metrics::Metrics;
@@ -31,7 +31,12 @@ pub struct Pipeline {
     poller: Option<Poller>,
     /// When the caller wants to be woken.
     wake_by: Option<Duration>,
+    /// When it was last said of a call that its time is none, by uptime.
+    no_time_said: Option<Duration>,
 }
+
+/// How long nothing more is said of times that are none.
+const NO_TIME_PAUSE: Duration = Duration::from_secs(600);
 
 impl Pipeline {
     /// A pipeline for this configuration. What it keeps is kept under `namespace`; `queue` wakes
@@ -60,6 +65,7 @@ impl Pipeline {
                 .as_ref()
                 .map(|api| Poller::new(Rc::clone(api), config.limits.max_body_bytes)),
             wake_by: None,
+            no_time_said: None,
             config,
             metrics,
         };
@@ -128,7 +134,14 @@ impl Pipeline {
         let trace: Trace = trace.map(|(name, value)| (name.into(), value)).collect();
         let documents = call.documents();
         match documents.outcome() {
-            Outcome::Event(event) => self.event(host, &event, &trace, id, Origin::Call),
+            Outcome::Event(event) => {
+                if event.time == call.at
+                    && let Some(text) = documents.unread_time()
+                {
+                    self.no_time(host, &text, &event.form);
+                }
+                self.event(host, &event, &trace, id, Origin::Call);
+            }
             Outcome::Batch(batch) if self.wants_batch(&batch) => {
                 if batch.has_unnamed() {
                     self.missed_of(host, Miss::Inexact, &batch, "");
@@ -139,6 +152,20 @@ impl Pipeline {
             Outcome::Lessons(lessons) => self.courier.store().learn(host, lessons, call.began),
             Outcome::NoChange => {}
             Outcome::Missed(miss) => self.missed(host, documents.missed(miss)),
+        }
+    }
+
+    /// Says now and then that what a call gives as its time is none.
+    fn no_time(&mut self, host: &impl Host, text: &str, form: &FormKey) {
+        let now = host.uptime();
+        if self.no_time_said.is_none_or(|last| now.saturating_sub(last) >= NO_TIME_PAUSE) {
+            self.no_time_said = Some(now);
+            let (text, FormKey { app_id, entry_id }) = (cut(text, MAX_ID_BYTES), form);
+            log::warn!(
+                "\"{text}\", in a call about form {app_id}/{entry_id}, is no time: the gateway's clock counts for \
+                 `opTime`. A time is RFC 3339, such as 2026-05-12T08:45:09Z, or milliseconds since 1970; see \
+                 `time` of the operation"
+            );
         }
     }
 

@@ -3,12 +3,15 @@
 //!
 //! `make instructions` compares with `benches/instructions/counts.json`, and fails where a step takes more.
 //! `make instructions WRITE=1` writes the file anew; its difference belongs into the change that makes it.
+//! Before that it counts the documents of [`worst`], and fails where one costs too much for its size.
 
 #[path = "../core/cases.rs"]
 mod cases;
 
 #[path = "../core/world.rs"]
 mod world;
+
+mod worst;
 
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -33,13 +36,22 @@ fn measured(run: &mut dyn FnMut()) {
     }
 }
 
+/// The same for what takes long.
+#[inline(never)]
+fn measured_once(run: &mut dyn FnMut()) {
+    run();
+}
+
 fn run(name: &str) {
+    if name.starts_with("worst/") {
+        return measured_once(&mut worst::case(name));
+    }
     let mut case = cases::all().find(|case| case.name == name).unwrap();
     (0..WARM_UP).for_each(|_| (case.run)());
     measured(&mut case.run);
 }
 
-/// Instructions of one run.
+/// Instructions of all runs.
 fn count(name: &str) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("counts");
@@ -56,7 +68,26 @@ fn count(name: &str) -> u64 {
     let total = counts.lines().find_map(|line| line.strip_prefix("totals: "));
     let total: u64 = total.unwrap().trim().parse().unwrap();
     assert!(total > 0, "{name}: nothing was counted");
-    total / RUNS
+    total
+}
+
+/// Counts the documents that cost the most, beside the ordinary one. Those that cost too much.
+fn worst() -> Vec<String> {
+    println!("{:<46} {:>14} {:>7}", "a document of 1 MB", "instructions", "ratio");
+    let mut ordinary = f64::NAN;
+    let mut too_much = Vec::new();
+    for name in worst::names() {
+        let count = count(&name) as f64;
+        if name == worst::ORDINARY {
+            ordinary = count;
+        }
+        let ratio = count / ordinary;
+        println!("{name:<46} {count:>14} {ratio:>7.2}");
+        if ratio > worst::MOST {
+            too_much.push(name);
+        }
+    }
+    too_much
 }
 
 fn main() {
@@ -71,10 +102,15 @@ fn main() {
     });
     let most = if known["rustc"] == rustc { SAME_COMPILER } else { OTHER_COMPILER };
     let writes = std::env::var("WRITE").is_ok_and(|write| !write.is_empty());
+    let too_much = worst();
+    if !too_much.is_empty() {
+        println!("more than {} times an ordinary document: {}", worst::MOST, too_much.join("; "));
+        std::process::exit(1);
+    }
     println!("{:<32} {:>12} {:>12} {:>7}", "instructions", "before", "now", "ratio");
     let (mut counts, mut worse) = (Map::new(), Vec::new());
     for case in cases::all() {
-        let now = count(&case.name);
+        let now = count(&case.name) / RUNS;
         let known = known["counts"][&case.name].as_u64();
         let ratio = known.map_or(f64::NAN, |known| now as f64 / known as f64);
         let before = known.map_or("-".to_owned(), |known| known.to_string());

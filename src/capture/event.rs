@@ -6,6 +6,7 @@ use crate::calendar;
 use crate::form::{self, FormKey, Lesson};
 use crate::host::UnixMillis;
 use crate::json::{Document, Value};
+use hashbrown::HashSet;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -190,6 +191,13 @@ impl<'c> Documents<'c> {
         Missed { miss, change: *change, form, record_id: told(&sources.record_id) }
     }
 
+    /// What stands where the call says when it was, if that is no time: the clock counts instead.
+    pub fn unread_time(&self) -> Option<Cow<'_, str>> {
+        let found = self.call.operation.sources.time.find(self).ok().flatten()?;
+        let is_unread = !found.is_null() && self::time(found).is_none();
+        is_unread.then(|| found.as_text().unwrap_or(Cow::Borrowed(found.raw())))
+    }
+
     /// What the call says of which form it is about: app and form.
     fn form(&self) -> Result<[Option<Found<'_>>; 2], Miss> {
         let sources = &self.call.operation.sources;
@@ -236,13 +244,13 @@ impl<'c> Documents<'c> {
         let sources = &self.call.operation.sources;
         let form = key(self.form()?)?;
         let list = sources.record_id.find(self)?;
-        let mut ids: Vec<Box<str>> = Vec::new();
+        let (mut ids, mut known) = (Vec::<Box<str>>::new(), HashSet::new());
         for (position, id) in list.iter().flat_map(Found::items).enumerate() {
             let id: Box<str> = id.as_str().ok_or(Miss::Incomplete)?.into();
             if position >= MAX_BATCH {
                 return Err(Miss::Incomplete);
             }
-            if !ids.contains(&id) {
+            if known.insert(id.clone()) {
                 ids.push(id);
             }
         }
@@ -280,7 +288,10 @@ fn root<'d, 'c>(
     parsed: &'d OnceCell<Result<Document<'c>, Miss>>,
     body: &'c Body,
 ) -> Result<Value<'d>, Miss> {
-    let parse = || Document::parse(body.bytes()?).map_err(|_| Miss::Malformed);
+    let parse = || {
+        Document::parse(body.bytes()?)
+            .map_err(|error| if error.is_too_deep() { Miss::TooDeep } else { Miss::Malformed })
+    };
     match parsed.get_or_init(parse) {
         Ok(document) => Ok(document.root()),
         Err(miss) => Err(*miss),
@@ -352,16 +363,25 @@ mod tests {
             ("response:/none", 5),
             ("response:/words", 5),
             ("response:/below", 5),
+            ("response:/list", 5),
         ] {
             let [app_id, entry_id, record_id] = ["literal:a", "literal:e", "path:row"].map(lookup);
             let time_of = lookup(place);
             let sources =
                 Sources { app_id, entry_id, record_id, time: time_of, ..Sources::default() };
-            let answer = r#"{"number":1,"digits":"2","date":"2026-05-12T08:45:09.018Z","words":"now","below":-1}"#;
+            let answer = r#"{"number":1,"digits":"2","date":"2026-05-12T08:45:09.018Z","words":"now","below":-1,"list":[]}"#;
             let call = testing::captured(sources, "{}", answer);
             let documents = call.documents();
             let Outcome::Event(event) = documents.outcome() else { panic!("{place}") };
             assert_eq!(event.time, UnixMillis(time), "{place}");
+            let unread = documents.unread_time();
+            let expected = match place {
+                "response:/words" => Some("now"),
+                "response:/below" => Some("-1"),
+                "response:/list" => Some("[]"),
+                _ => None,
+            };
+            assert_eq!(unread.as_deref(), expected, "{place}");
         }
     }
 

@@ -108,7 +108,7 @@ pub enum Found<'d> {
 }
 
 impl<'d> Found<'d> {
-    fn is_null(&self) -> bool {
+    pub(super) fn is_null(&self) -> bool {
         matches!(self, Found::Json(value) if value.kind() == Kind::Null)
     }
 
@@ -118,6 +118,14 @@ impl<'d> Found<'d> {
             Found::Text(text) => Some(Cow::Borrowed(*text)),
             Found::Json(value) if value.kind() == Kind::Number => Some(Cow::Borrowed(value.raw())),
             Found::Json(value) => value.as_str(),
+        }
+    }
+
+    /// As it was sent.
+    pub(super) fn raw(&self) -> &'d str {
+        match self {
+            Found::Text(text) => text,
+            Found::Json(value) => value.raw(),
         }
     }
 
@@ -152,7 +160,7 @@ pub struct Sources {
     pub record: Lookup,
     /// Who made the change: text, or a member as the platform describes one.
     pub actor: Lookup,
-    /// When: RFC 3339 in UTC, or milliseconds since 1970. Without it, when the answer had passed.
+    /// When: RFC 3339, or milliseconds since 1970. Without it, when the answer had passed.
     pub time: Lookup,
 }
 

@@ -237,15 +237,15 @@ fn what_is_no_configuration_at_all_says_what_one_is() {
             "the configuration is not JSON: {error}; write it as JSON in a StringValue, or as YAML in a Struct"
         )
     };
-    let deep = |open: &str| open.repeat(200);
+    let deep = |open: &str| open.repeat(600);
     for (text, fault) in [
         ("", empty.to_owned()),
         (" \r\n\t", empty.to_owned()),
         ("{", not_json("expected a member name in double quotes at byte 1")),
         ("platform: jodoo", not_json("expected a value at byte 0")),
         ("{} {}", not_json("expected the end of the text at byte 3")),
-        (&deep("["), not_json("expected nesting of at most 128 levels at byte 128")),
-        (&deep("{\"a\":"), not_json("expected nesting of at most 128 levels at byte 640")),
+        (&deep("["), not_json("expected nesting of at most 512 levels at byte 512")),
+        (&deep("{\"a\":"), not_json("expected nesting of at most 512 levels at byte 2560")),
         ("[1]", "[...]: must be an object".to_owned()),
         ("\"x\"", "\"x\": must be an object".to_owned()),
         ("null", "null: must be an object".to_owned()),

@@ -201,6 +201,7 @@ fn in_words(miss: Miss) -> &'static str {
         Miss::TooLarge => "not captured: a body is larger than limits.max_body_bytes",
         Miss::Encoded => "not captured: a body is compressed in a way that is not read here",
         Miss::Malformed => "not captured: a body is not JSON",
+        Miss::TooDeep => "not captured: a body is nested deeper than 512 levels",
         Miss::Unanswered => {
             "not captured: the call was sent to the platform, and no whole answer came back: the change may have happened"
         }

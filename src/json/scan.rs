@@ -5,7 +5,12 @@ use std::fmt;
 
 /// The deepest nesting that is read. Deeper documents are refused, so that every later walk may
 /// recurse without a bound of its own.
-pub const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 512;
+
+const TOO_DEEP: &str = "nesting of at most 512 levels";
+
+/// The byte order mark of UTF-8, which some put before JSON. RFC 8259 section 8.1 lets a parser ignore it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why a text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +19,13 @@ pub struct ParseError {
     pub offset: usize,
     /// What would have been valid there.
     pub expected: &'static str,
+}
+
+impl ParseError {
+    /// Whether the text is nested too deep, as far as it was read.
+    pub fn is_too_deep(&self) -> bool {
+        self.expected == TOO_DEEP
+    }
 }
 
 impl fmt::Display for ParseError {
@@ -28,7 +40,7 @@ pub(super) fn nodes(text: &str) -> Result<Vec<Node>, ParseError> {
     }
     let mut scanner = Scanner {
         bytes: text.as_bytes(),
-        at: 0,
+        at: if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 },
         nodes: Vec::with_capacity(text.len() / 16),
         open: Vec::new(),
     };
@@ -100,7 +112,7 @@ impl Scanner<'_> {
 
     fn open(&mut self, kind: Kind, close: u8) -> Result<bool, ParseError> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.expected("nesting of at most 128 levels"));
+            return Err(self.expected(TOO_DEEP));
         }
         let start = self.at;
         self.at += 1;
@@ -346,7 +358,23 @@ mod tests {
     fn nesting_is_bounded() {
         let deep = |n| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(Document::parse(deep(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(error(&deep(MAX_DEPTH + 1)).offset, MAX_DEPTH);
+        let error = error(&deep(MAX_DEPTH + 1));
+        assert_eq!(error.offset, MAX_DEPTH);
+        assert!(error.is_too_deep() && error.to_string().contains(&MAX_DEPTH.to_string()));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_text_is_skipped() {
+        for text in ["1", " {\"a\":[2]}", "\"\u{feff}\""] {
+            let marked = format!("\u{feff}{text}");
+            let document = Document::parse(marked.as_bytes()).unwrap();
+            assert_eq!(document.root().raw(), text.trim());
+            // What goes on keeps it.
+            assert_eq!(document.text(), marked);
+        }
+        for text in ["\u{feff}", "\u{feff}\u{feff}1", "1\u{feff}", "{\u{feff}}"] {
+            assert!(Document::parse(text.as_bytes()).is_err(), "{text:?}");
+        }
     }
 
     proptest! {

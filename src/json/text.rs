@@ -54,11 +54,7 @@ impl<'d> Text<'d> {
     /// Whether it says this text.
     #[inline(always)]
     pub fn is(&self, text: &str) -> bool {
-        if self.escaped {
-            self.unescaped().is_some_and(|own| own == text)
-        } else {
-            self.raw == text
-        }
+        if self.escaped { self.units().eq(text.encode_utf16()) } else { self.raw == text }
     }
 
     /// The UTF-16 code units that the string stands for.

@@ -65,12 +65,23 @@ pub(super) fn object<T: Copy>(
         out.push(b':');
         write(out, *content);
     };
-    let order = if members.iter().all(|(name, _)| is_plain(name)) { by_bytes } else { order };
+    let are_plain = members.iter().all(|(name, _)| is_plain(name));
+    let order = if are_plain { by_bytes } else { order };
     if members.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()) {
         members.iter().for_each(&mut member);
     } else {
         let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
-        let positions = written(&names, order);
+        let mut positions =
+            if are_plain { in_order_of_bytes(&names) } else { in_name_order(&names) };
+        // Of the same names only the last.
+        positions.dedup_by(|later, kept| {
+            let pair = names.get(*later).zip(names.get(*kept));
+            let is_same = pair.is_some_and(|(a, b)| order(a, b).is_eq());
+            if is_same {
+                *kept = *later;
+            }
+            is_same
+        });
         positions.iter().filter_map(|position| members.get(*position)).for_each(&mut member);
     }
     if first {
@@ -78,9 +89,6 @@ pub(super) fn object<T: Copy>(
     }
     out.push(b'}');
 }
-
-/// How two names are ordered.
-type Order = fn(&Text<'_>, &Text<'_>) -> Ordering;
 
 /// Whether a name is ordered by its bytes among others of which that is true: it has no escape, is no
 /// array index, and has no character from U+E000 on, which UTF-16 and UTF-8 order differently.
@@ -95,21 +103,27 @@ fn by_bytes(a: &Text<'_>, b: &Text<'_>) -> Ordering {
     a.raw().cmp(b.raw())
 }
 
-/// The positions of names in the order of writing; of the same names only the last.
-fn written(names: &[Text<'_>], order: Order) -> Vec<usize> {
-    let compare = |a: usize, b: usize| match (names.get(a), names.get(b)) {
-        (Some(a), Some(b)) => order(a, b),
-        _ => Ordering::Equal,
+fn in_order_of_bytes(names: &[Text<'_>]) -> Vec<usize> {
+    in_order(names.len(), &|a, b| names.get(a).map(Text::raw).cmp(&names.get(b).map(Text::raw)))
+}
+
+/// The positions of names in the order in which members are written. Each name is decoded once: it is compared
+/// many times.
+pub(super) fn in_name_order(names: &[Text<'_>]) -> Vec<usize> {
+    let mut units = Vec::with_capacity(names.iter().map(|name| name.raw().len()).sum());
+    let decoded: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let start = units.len();
+            units.extend(name.units());
+            (array_index(name), start..units.len())
+        })
+        .collect();
+    let key = |position: usize| {
+        let (index, range) = decoded.get(position)?;
+        Some((index.is_none(), *index, units.get(range.clone())?))
     };
-    let mut positions = in_order(names.len(), &compare);
-    positions.dedup_by(|later, kept| {
-        let is_same = compare(*later, *kept).is_eq();
-        if is_same {
-            *kept = *later;
-        }
-        is_same
-    });
-    positions
+    in_order(names.len(), &|a, b| key(a).cmp(&key(b)))
 }
 
 #[inline]

@@ -1,13 +1,11 @@
 //! What is pushed for each kind of event: the platform's own shapes, with aliases in place of
 //! field ids.
 
-use super::canonical::{self, array, object};
+use super::canonical::{self, array, in_name_order, object};
 use crate::capture::{Actor, Event, Op};
 use crate::form::{Field, FieldType, Fields, Form, FormKey, Marks, Schema, Widget};
 use crate::host::UnixMillis;
 use crate::json::{self, Builder, Kind, Text, Value};
-use crate::order::in_order;
-use std::cmp::Ordering;
 
 /// What a member of `data` holds.
 #[derive(Clone, Copy)]
@@ -151,10 +149,7 @@ fn changes(out: &mut Vec<u8>, before: Value<'_>, after: Value<'_>, fields: &Fiel
     // one side the last counts.
     let split = before.len();
     let sides: Members<'_> = before.into_iter().chain(after).collect();
-    let sorted = in_order(sides.len(), &|a, b| match (sides.get(a), sides.get(b)) {
-        (Some((a, _)), Some((b, _))) => a.compare(b),
-        _ => Ordering::Equal,
-    });
+    let sorted = in_name_order(&sides.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let mut differing: Vec<(Text<'_>, [Option<Content<'_>>; 2])> = Vec::new();
     for position in sorted {
         let Some((name, content)) = sides.get(position) else { continue };

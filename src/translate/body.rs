@@ -97,18 +97,15 @@ impl Edits<'_> {
 
     /// A field of the form, and those of its rows.
     fn widget(&mut self, widget: Value<'_>, fields: &Fields) {
-        let mut rows = None;
+        // Its name may stand behind its items; of several names the last counts.
+        let named = widget.get("name").and_then(|name| fields.get(name.string()?));
         for (member, value) in widget.members() {
             if member.is("name") {
-                let field = value.string().and_then(|name| fields.get(name));
-                rows = field.map(|field| &field.rows);
                 self.path(value, fields);
-            } else if member.is("items") {
-                // Before its name there is none to look it up by.
-                let named = widget.get("name").and_then(|name| fields.get(name.string()?));
-                if let Some(rows) = rows.or(named.map(|field| &field.rows)) {
-                    value.items().for_each(|item| self.named(item, "name", rows));
-                }
+            } else if member.is("items")
+                && let Some(field) = named
+            {
+                value.items().for_each(|item| self.named(item, "name", &field.rows));
             }
         }
     }

@@ -42,6 +42,20 @@ fn last_call(platform: &Platform) -> Value {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_kept_before_a_translated_body() {
+    let answer = format!("\u{feff}{{\"data\":{{\"_id\":\"1\",\"{CUSTOMER}\":\"Ada\"}}}}");
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+    let answer = format!("{head}: {}\r\n\r\n{answer}", answer.len());
+    let platform = Server::start(vec![Step::send(&answer)]).await;
+    let receiver = Receiver::start().await;
+    let gateway = Setup::new(platform.address, &speaking(&receiver.url("/"))).start().await;
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": "1"});
+    let call = gateway.post(GET, "key").body(format!("\u{feff}{body}"));
+    let text = call.send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(text, "\u{feff}{\"data\":{\"_id\":\"1\",\"customer\":\"Ada\"}}".as_bytes());
+}
+
+#[tokio::test]
 async fn aliases_are_understood_in_each_spelling_of_a_path() {
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;

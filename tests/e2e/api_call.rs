@@ -85,9 +85,62 @@ async fn garbage_is_passed_on_and_counted() {
     let half = r#"{"data":{"_id":"1","#;
     passes_and_misses(answer(half), half.as_bytes(), "malformed").await;
     let deep = format!("{{\"data\":{}", "[".repeat(100_000));
-    passes_and_misses(answer(&deep), deep.as_bytes(), "malformed").await;
+    passes_and_misses(answer(&deep), deep.as_bytes(), "too_deep").await;
     let binary = b"{\"data\":{\"_id\":\"\xff\xfe\"}}";
     passes_and_misses(answer_with("", binary), binary, "malformed").await;
+}
+
+/// A record whose field is nested so deep, its members in an order that has to be changed.
+fn nested(levels: usize) -> String {
+    let field = format!("{}1{}", r#"{"b":["#.repeat(levels / 2), r#"],"a":2}"#.repeat(levels / 2));
+    format!(r#"{{"data":{{"x":{field},"_id":"1","appId":"a","entryId":"e"}}}}"#)
+}
+
+#[tokio::test]
+async fn a_record_may_be_nested_512_levels_deep() {
+    let body = nested(510);
+    let (_platform, receiver, gateway) = peers(vec![answer(&body)]).await;
+    let passed = gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+    assert_eq!(passed.text().await.unwrap(), body);
+    let push = String::from_utf8(receiver.wait_for(1).await[0].body.clone()).unwrap();
+    let inner = format!("{}1{}", r#"{"a":2,"b":["#.repeat(255), "]}".repeat(255));
+    assert!(push.contains(&inner), "{push}");
+    gateway.assert_vm_alive();
+    let deeper = nested(512);
+    passes_and_misses(answer(&deeper), deeper.as_bytes(), "too_deep").await;
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_body_is_skipped_and_passed_on() {
+    let platform = Server::start(vec![answer("\u{feff}{\"status\":\"success\"}")]).await;
+    let receiver = Receiver::start().await;
+    let gateway = Setup::new(platform.address, &plugin(&receiver.url("/"))).start().await;
+    let body = json!({"app_id": APP, "entry_id": ORDERS, "data_id": "d1"});
+    let call = gateway.post(DELETE, "key").body(format!("\u{feff}{body}"));
+    let passed = call.send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(passed, "\u{feff}{\"status\":\"success\"}".as_bytes());
+    assert_eq!(receiver.wait_for(1).await[0].json()["data"]["_id"], "d1");
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_named_in_the_log_once() {
+    let body = |time: &str| {
+        format!(r#"{{"data":{{"_id":"1","appId":"a","entryId":"e","updateTime":"{time}"}}}}"#)
+    };
+    let (_platform, receiver, gateway) = peers(vec![answer(&body("12 May"))]).await;
+    for count in 1..=3 {
+        gateway.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+        assert!(receiver.wait_for(count).await[count - 1].json()["opTime"].is_u64());
+    }
+    gateway.wait_for_log(&["\"12 May\"", "form a/e", "is no time"]).await;
+    assert_eq!(gateway.log().matches("is no time").count(), 1);
+
+    let (_platform, receiver, _gateway) = {
+        let peers = peers(vec![answer(&body("2026-05-12T00:45:09.018-08:00"))]).await;
+        peers.2.post(CREATE, "key").json(&order("a")).send().await.unwrap();
+        peers
+    };
+    assert_eq!(receiver.wait_for(1).await[0].json()["opTime"], 1_778_575_509_018_u64);
 }
 
 #[tokio::test]
