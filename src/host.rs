@@ -122,15 +122,17 @@ pub struct Callout<'a> {
 pub enum CalloutError {
     /// There is no cluster with that name (or the request is not one).
     UnknownCluster,
-    /// The gateway could not take it on: no healthy host, or a circuit breaker is open.
-    Overflow,
+    /// The gateway could not take it on: no healthy host, or a circuit breaker is open. It does not say which.
+    NotTaken,
 }
 
 impl fmt::Display for CalloutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             CalloutError::UnknownCluster => "the gateway has no such cluster",
-            CalloutError::Overflow => "the gateway's connection limits are reached",
+            CalloutError::NotTaken => {
+                "the gateway's cluster has no healthy host, or its connection limits are reached"
+            }
         })
     }
 }
@@ -158,6 +160,8 @@ pub struct Answer {
     pub excerpt: Vec<u8>,
     /// What the egress listener says about how the exchange went, if it went through one.
     pub egress: Option<EgressReport>,
+    /// No server made it: the gateway answered in place of one.
+    pub is_local: bool,
 }
 
 /// What [`EgressReport::details`] says of an answer that is the target's own.

@@ -61,11 +61,13 @@ struct OfWebhook {
     id: Box<str>,
     pushes: [MetricId; PushResult::ALL.len()],
     attempts: MetricId,
+    gateway_failures: MetricId,
     duration: MetricId,
     lag: MetricId,
     pending: MetricId,
     failed: MetricId,
     disabled: MetricId,
+    blocked: MetricId,
     failures: MetricId,
 }
 
@@ -80,17 +82,19 @@ impl OfWebhook {
                 host.metric(Counter, &name)
             }),
             attempts: of(Counter, "attempts_total"),
+            gateway_failures: of(Counter, "gateway_failures_total"),
             duration: of(Histogram, "attempt_duration_milliseconds"),
             lag: of(Histogram, "delivery_lag_milliseconds"),
             pending: of(Gauge, "pending"),
             failed: of(Gauge, "failed_cache_entries"),
             disabled: of(Gauge, "webhook_disabled"),
+            blocked: of(Gauge, "webhook_blocked"),
             failures: of(Gauge, "webhook_failures"),
         }
     }
 
     fn forget(&self, host: &impl Host) {
-        let gauges = [self.pending, self.failed, self.disabled, self.failures];
+        let gauges = [self.pending, self.failed, self.disabled, self.blocked, self.failures];
         gauges.into_iter().for_each(|gauge| host.record(gauge, 0));
     }
 }
@@ -204,6 +208,11 @@ impl Metrics {
         count(host, self.of(webhook).map(|of| &of.attempts));
     }
 
+    /// A push did not get out of the gateway.
+    pub fn gateway_failure(&self, host: &impl Host, webhook: &str) {
+        count(host, self.of(webhook).map(|of| &of.gateway_failures));
+    }
+
     /// A target answered, or did not, after this time.
     pub fn duration(&self, host: &impl Host, webhook: &str, duration: Duration) {
         if let Some(of) = self.of(webhook) {
@@ -223,13 +232,14 @@ impl Metrics {
         let Some(of) = self.of(webhook) else { return };
         let read = || {
             let state = store.webhook(host, webhook);
-            (state.failures, state.disabled.is_some())
+            (state.failures, state.disabled.is_some(), state.blocked.is_some())
         };
         let mut shown = read();
         for _ in 0..TRIES {
-            let (failures, is_disabled) = shown;
+            let (failures, is_disabled, is_blocked) = shown;
             host.record(of.failures, failures.into());
             host.record(of.disabled, is_disabled.into());
+            host.record(of.blocked, is_blocked.into());
             // Another worker may have changed it, and shown that, since it was read here. Whoever
             // shows it last has to be right.
             let now = read();

@@ -207,6 +207,9 @@ pub trait Store {
     /// Disables a webhook at once, for what a push met with.
     fn disable(&mut self, host: &impl Host, id: &str, push: &PushId, cause: &str);
 
+    /// Pushes of a webhook do not get out of this gateway, for this cause, or they do. Since when they do not.
+    fn block(&mut self, host: &impl Host, id: &str, cause: Option<&str>) -> Option<UnixMillis>;
+
     /// People have to be told this of a webhook, if they were not just now.
     fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str);
 

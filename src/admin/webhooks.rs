@@ -7,7 +7,7 @@ use crate::config::{Fault, parse_webhook};
 use crate::delivery::{FormFilter, Probed, Purpose, Target, Webhook, WhileDisabled};
 use crate::duration;
 use crate::history::Outcome;
-use crate::host::Host;
+use crate::host::{Host, UnixMillis};
 use crate::json::{Builder, Document, Kind, Value};
 use crate::metrics::{self, MAX_IDS};
 use crate::sign::Secret;
@@ -15,7 +15,7 @@ use crate::store::{Store as _, Totals, WebhookState};
 use std::rc::Rc;
 
 /// How a webhook can be.
-pub(super) const STATUSES: [&str; 4] = ["active", "failing", "disabled", "off"];
+pub(super) const STATUSES: [&str; 5] = ["active", "failing", "blocked", "disabled", "off"];
 
 /// How many webhooks can be set at run time.
 const MAX_WEBHOOKS: usize = 100;
@@ -36,11 +36,12 @@ pub(super) fn find<H>(context: &Context<'_, H>, id: &str) -> Result<Rc<Webhook>,
 }
 
 pub(super) fn status(webhook: &Webhook, state: &WebhookState) -> &'static str {
-    match (webhook.enabled, &state.disabled, state.failures) {
+    match (webhook.enabled, &state.disabled, &state.blocked, state.failures) {
         (false, ..) => "off",
-        (true, Some(_), _) => "disabled",
-        (true, None, 1..) => "failing",
-        (true, None, 0) => "active",
+        (true, Some(_), ..) => "disabled",
+        (true, None, Some(_), _) => "blocked",
+        (true, None, None, 1..) => "failing",
+        (true, None, None, 0) => "active",
     }
 }
 
@@ -85,10 +86,12 @@ fn write_one<H: Host>(
     let known = totals.by_webhook.iter().find(|(id, ..)| *id == webhook.id);
     let (pending, failed) = known.map_or((0, 0), |(_, pending, failed)| (*pending, *failed));
     let disabled = state.disabled.as_ref();
-    let since = disabled.map(|(since, _)| since.to_string());
+    let since = |state: Option<&(UnixMillis, Box<str>)>| state.map(|(since, _)| since.to_string());
+    let cause = disabled.or(state.blocked.as_ref()).map(|(_, cause)| &**cause);
     json.name("state").open(b'{').name("status").text(status(webhook, &state));
-    json.name("disabled_since").maybe(since.as_deref());
-    json.name("cause").maybe(disabled.map(|(_, cause)| &**cause));
+    json.name("disabled_since").maybe(since(disabled).as_deref());
+    json.name("blocked_since").maybe(since(state.blocked.as_ref()).as_deref());
+    json.name("cause").maybe(cause);
     json.name("failures").number(state.failures.into());
     json.name("pending").number(pending).name("failed").number(failed);
     json.close(b'}').close(b'}');

@@ -16,7 +16,6 @@ use super::request::{self, Stamp};
 use super::rotation::is_rotating;
 use super::verdict::{Cause, Way};
 use super::{Purpose, Webhook, WhileDisabled};
-use crate::duration;
 use crate::form::{FormKey, Schema};
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host};
@@ -33,8 +32,12 @@ const CALLS_AT_ONCE: usize = 64;
 /// How long to wait for the next part of a burst.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
-/// How long a lane rests after a failure of our own side. Such failures are no attempts.
-const OWN_SIDE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a lane rests when the limits of the gateway are reached: what is tried meanwhile would only use up
+/// its retries.
+const LIMITS_PAUSE: Duration = Duration::from_millis(100);
+
+/// A webhook is told to be blocked if it still is after so long; at once if only a person can mend it.
+const BLOCKED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the store is looked after while there is something to do.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -69,7 +72,7 @@ pub struct Courier<S> {
     metrics: Rc<Metrics>,
     store: S,
     lanes: Vec<Lane>,
-    quiet: Vec<Quiet>,
+    quiet: Vec<Voices>,
     in_flight: HashMap<CalloutId, Attempt>,
     /// The lane that is served first next time, so that each has its turn in a long burst.
     first_lane: usize,
@@ -88,6 +91,15 @@ pub struct Courier<S> {
     unasked: Vec<Vec<u8>>,
     is_leaving: bool,
     has_left: bool,
+}
+
+/// What may be said in the log of one webhook.
+#[derive(Debug, Default)]
+struct Voices {
+    /// Of pushes that failed.
+    failed: Quiet<1>,
+    /// Of pushes that do not get out of the gateway.
+    blocked: Quiet<60>,
 }
 
 /// What the platform said when it was asked for a record.
@@ -127,7 +139,7 @@ impl<S: Store> Courier<S> {
     pub fn new(targets: Rc<[Rc<Webhook>]>, metrics: Rc<Metrics>, store: S) -> Self {
         Courier {
             lanes: targets.iter().map(|_| Lane::default()).collect(),
-            quiet: targets.iter().map(|_| Quiet::default()).collect(),
+            quiet: targets.iter().map(|_| Voices::default()).collect(),
             targets,
             metrics,
             store,
@@ -275,6 +287,9 @@ impl<S: Store> Courier<S> {
         self.park_disabled(host);
         if !self.is_leaving {
             self.send_due(host, now);
+            // Some may not have got out of the gateway, of which people are told at once.
+            let events = self.store.noticed();
+            self.handle(host, events);
         }
         if !self.is_leaving {
             self.store.flush(host);
@@ -380,38 +395,21 @@ impl<S: Store> Courier<S> {
         let stamp = Stamp::new(host, signer);
         let address = queue.shortcut.address(now);
         let way = Way::to(&target.target, address);
-        match request::send(host, target, &loaded.entry.push, stamp, address) {
+        let sent = request::send(host, target, &loaded.entry.push, stamp, address);
+        let target = Rc::clone(target);
+        let attempt = Attempt { lane: Some(lane), target, job, loaded, stamp, sent: now, way };
+        match sent {
             Ok(id) => {
-                self.metrics.attempt(host, &target.id);
-                let (target, lane) = (Rc::clone(target), Some(lane));
-                let attempt = Attempt { lane, target, job, loaded, stamp, sent: now, way };
+                self.metrics.attempt(host, &attempt.target.id);
                 self.in_flight.insert(id, attempt);
             }
             Err(error) => {
                 queue.back();
                 queue.shortcut.forget();
-                self.postpone(lane, job, &Cause::from(error), now);
+                self.failed(host, lane, attempt, &Cause::from(error), None, now);
             }
         }
         true
-    }
-
-    /// Puts a push back that did not get out of the gateway. The whole lane rests, as the next
-    /// push would fare no better.
-    fn postpone(&mut self, lane: usize, job: Job, cause: &Cause, now: Duration) {
-        if let (Some(target), Some(lane), Some(quiet)) =
-            (self.targets.get(lane), self.lanes.get_mut(lane), self.quiet.get_mut(lane))
-        {
-            let (id, cluster) = (&target.id, target.target.cluster());
-            quiet.say(now, log::Level::Warn, &|| {
-                format!(
-                    "webhook {id}: {cause} (cluster \"{cluster}\"); trying again in {}",
-                    duration::shown(OWN_SIDE_PAUSE)
-                )
-            });
-            lane.rest(now.saturating_add(OWN_SIDE_PAUSE));
-            lane.again_first(job);
-        }
     }
 
     fn set_timer(&mut self, host: &impl Host, now: Duration) {

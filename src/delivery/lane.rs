@@ -86,6 +86,8 @@ pub(super) struct Lane {
     /// Past the egress listener.
     pub(super) shortcut: Shortcut,
     pub(super) rotation: Rotation,
+    /// Pushes of the webhook did not get out of the gateway when that was last looked up.
+    pub(super) is_blocked: bool,
 }
 
 impl Lane {

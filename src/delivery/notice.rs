@@ -92,6 +92,10 @@ impl Notice<'_> {
                 text,
                 "The failed cache is full: pushes to webhook {webhook} were lost ({count} since the last notice). Retry or abandon what is in the cache to make room."
             ),
+            (Kind::Blocked, _) => write!(
+                text,
+                "Pushes to webhook {webhook} do not get out of the gateway{cause}. They are tried again, and those that use up their retries are kept in the failed cache, charged to nobody: see what is wrong with the gateway's clusters."
+            ),
         };
         text
     }
@@ -217,6 +221,12 @@ mod tests {
                 2,
                 "Webhook crm will soon be disabled: 100 pushes in a row have failed (last cause: ",
                 "See what is wrong at https://crm.example.com/hooks.",
+            ),
+            (
+                Kind::Blocked,
+                2,
+                "Pushes to webhook crm do not get out of the gateway (last cause: HTTP 500). ",
+                "see what is wrong with the gateway's clusters.",
             ),
             (
                 Kind::CacheFull,

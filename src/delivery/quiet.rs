@@ -1,21 +1,25 @@
-//! Keeps a target in trouble from filling the log.
+//! Keeps a target in trouble, or a gateway, from filling the log.
 
 use std::time::Duration;
 
-/// At most one line in this time.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Says something at most once a second, and then how often it was not said.
-#[derive(Debug, Default)]
-pub(super) struct Quiet {
+/// Says something at most once in this time, and then how often it was not said.
+#[derive(Debug)]
+pub(super) struct Quiet<const SECONDS: u64> {
     said: Option<Duration>,
     unsaid: u32,
 }
 
-impl Quiet {
+impl<const SECONDS: u64> Default for Quiet<SECONDS> {
+    fn default() -> Self {
+        Quiet { said: None, unsaid: 0 }
+    }
+}
+
+impl<const SECONDS: u64> Quiet<SECONDS> {
     /// Says it, or counts it.
     pub(super) fn say(&mut self, now: Duration, level: log::Level, what: &dyn Fn() -> String) {
-        if self.said.is_some_and(|said| now.saturating_sub(said) < PAUSE) {
+        let pause = Duration::from_secs(SECONDS);
+        if self.said.is_some_and(|said| now.saturating_sub(said) < pause) {
             self.unsaid = self.unsaid.saturating_add(1);
             return;
         }

@@ -55,6 +55,10 @@ pub enum Cause {
     UnknownCluster,
     /// The gateway's own limits were reached.
     Overflow,
+    /// The gateway's cluster has no healthy host.
+    NoHost,
+    /// The one or the other.
+    NotTaken,
     /// The gateway's egress listener did not take the push.
     NoEgress,
     /// Something else that the egress listener reported.
@@ -64,7 +68,12 @@ pub enum Cause {
 impl Cause {
     /// Whether it is a failure of our own side, which says nothing about the target.
     pub fn is_own_side(&self) -> bool {
-        matches!(self, Cause::UnknownCluster | Cause::Overflow | Cause::NoEgress)
+        matches!(self, Cause::UnknownCluster | Cause::NoEgress) || self.is_of_limits()
+    }
+
+    /// Whether the gateway may take the next push no more than this one.
+    pub fn is_of_limits(&self) -> bool {
+        matches!(self, Cause::Overflow | Cause::NoHost | Cause::NotTaken)
     }
 }
 
@@ -86,7 +95,9 @@ impl fmt::Display for Cause {
             Cause::BrokenAnswer => f.write_str("the answer broke off or was larger than 32 MiB"),
             Cause::Forbidden => f.write_str("the egress policy forbids this address"),
             Cause::UnknownCluster => CalloutError::UnknownCluster.fmt(f),
-            Cause::Overflow => CalloutError::Overflow.fmt(f),
+            Cause::Overflow => f.write_str("the gateway's connection limits are reached"),
+            Cause::NoHost => f.write_str("the gateway's cluster has no healthy host"),
+            Cause::NotTaken => CalloutError::NotTaken.fmt(f),
             Cause::NoEgress => f.write_str("the gateway's egress listener is out of reach"),
             Cause::Other(said) => f.write_str(said),
         }
@@ -97,7 +108,7 @@ impl From<CalloutError> for Cause {
     fn from(error: CalloutError) -> Self {
         match error {
             CalloutError::UnknownCluster => Cause::UnknownCluster,
-            CalloutError::Overflow => Cause::Overflow,
+            CalloutError::NotTaken => Cause::NotTaken,
         }
     }
 }
@@ -134,14 +145,8 @@ pub(super) fn judge(reply: &Reply, way: Way, elapsed: Duration, timeout: Duratio
         Reply::Broken => return Verdict::Failed(Cause::BrokenAnswer),
         Reply::Answer(answer) => answer,
     };
-    // Envoy answers 504 itself when a callout takes too long. That answer has no report, as it
-    // was made on this side of the egress listener.
-    let is_timeout = match (&answer.egress, way) {
-        (None, Way::Egress) => true,
-        (None, Way::PastEgress | Way::Cluster) => time_is_over,
-        (Some(_), _) => false,
-    };
-    if answer.status == 504 && is_timeout {
+    // When a callout takes too long Envoy answers it on this side of the egress listener.
+    if answer.is_local && answer.status == 504 {
         return Verdict::Failed(Cause::Timeout(timeout));
     }
     let cause = match (&answer.egress, way) {
@@ -149,8 +154,8 @@ pub(super) fn judge(reply: &Reply, way: Way, elapsed: Duration, timeout: Duratio
         (None, Way::Egress) => Some(Cause::NoEgress),
         (Some(report), Way::Egress) => reported(report, timeout),
         // There is nobody to report: what looks like a report is the target's.
-        (_, Way::PastEgress) => gateways_own(answer),
-        (_, Way::Cluster) => None,
+        (_, Way::PastEgress | Way::Cluster) if answer.is_local => gateways_own(answer),
+        (_, Way::PastEgress | Way::Cluster) => None,
     };
     match cause {
         Some(cause) => Verdict::Failed(cause),
@@ -158,19 +163,26 @@ pub(super) fn judge(reply: &Reply, way: Way, elapsed: Duration, timeout: Duratio
     }
 }
 
-/// The cause that Envoy names when it answers in place of a target that it did not reach. A target that
-/// answers the same gets another cause in its history than its status, and no more than that.
+/// The cause that Envoy names in an answer of its own; `None` if it names none.
 fn gateways_own(answer: &Answer) -> Option<Cause> {
     const BEGIN: &str = "upstream_connect_error_or_disconnect/reset_before_headers._";
     const REASON: &str = "reset_reason:_";
     const FAILURE: &str = ",_transport_failure_reason:_";
     // As in the listener's reports, so that the same words mean the same.
     let text = std::str::from_utf8(&answer.excerpt).ok()?.replace(' ', "_");
+    if text == "no_healthy_upstream" {
+        return Some(Cause::NoHost);
+    }
     let (_, reason) = split_once(text.strip_prefix(BEGIN)?, REASON)?;
     let (reason, transport_failure) = split_once(reason, FAILURE).unwrap_or((reason, ""));
     Some(match reason {
         "connection_termination" | "remote_reset" => Cause::ConnectionClosed,
         "protocol_error" => Cause::NotHttp,
+        "overflow" => Cause::Overflow,
+        // Later versions of Envoy than 1.36 do not say here what went wrong: it might be in the way of TLS, too.
+        BARE_FAILURE if transport_failure.is_empty() => {
+            Cause::ConnectionFailed("it was refused, or closed while it was being opened".into())
+        }
         _ => unconnected(reason, transport_failure)
             .unwrap_or_else(|| Cause::ConnectionFailed(words(reason))),
     })
@@ -323,8 +335,14 @@ mod tests {
     fn past_egress(status: u16, reason: &str) -> String {
         let begin = "upstream connect error or disconnect/reset before headers. reset reason: ";
         let excerpt = [begin, reason].concat().into_bytes();
-        let reply = Reply::Answer(Answer { status, excerpt, ..Answer::default() });
-        judged(&reply, Way::PastEgress, Duration::ZERO)
+        let answer = Answer { status, excerpt, is_local: true, ..Answer::default() };
+        // A target that answers the same in its own name answers just that.
+        let own = Reply::Answer(Answer { is_local: false, ..answer.clone() });
+        assert_eq!(judged(&own, Way::Cluster, Duration::ZERO), format!("HTTP {status}"));
+        let reply = Reply::Answer(answer);
+        let by_cluster = judged(&reply, Way::Cluster, Duration::ZERO);
+        assert_eq!(judged(&reply, Way::PastEgress, Duration::ZERO), by_cluster);
+        by_cluster
     }
 
     #[test]
@@ -334,16 +352,32 @@ mod tests {
             (503, "connection termination", "connection closed before an answer"),
             (503, "remote reset", "connection closed before an answer"),
             (502, "protocol error", "the answer is not HTTP"),
+            (503, "overflow", "the gateway's connection limits are reached"),
+            (503, "something new", "connection failed: something new"),
             (503, "connection timeout", "connection failed: no answer in time"),
             (503, "local connection failure", "connection failed: no answer in time"),
             (
                 503,
                 "remote connection failure",
-                "connection failed: the target closed it while it was being opened",
+                "connection failed: it was refused, or closed while it was being opened",
             ),
         ] {
             assert_eq!(past_egress(status, reason), expected, "{reason}");
         }
+    }
+
+    #[test]
+    fn a_cluster_without_a_healthy_host_is_told_from_a_target_that_is_unavailable() {
+        let excerpt = b"no healthy upstream".to_vec();
+        let own = Answer { status: 503, excerpt, ..Answer::default() };
+        let local = Reply::Answer(Answer { is_local: true, ..own.clone() });
+        let no_host = "the gateway's cluster has no healthy host";
+        assert_eq!(judged(&local, Way::Cluster, Duration::ZERO), no_host);
+        assert_eq!(judged(&Reply::Answer(own), Way::Cluster, Duration::ZERO), "HTTP 503");
+        assert!(Cause::NoHost.is_own_side());
+        // What Envoy says in words that are not known here has its status at least.
+        let answer = Answer { status: 500, is_local: true, ..Answer::default() };
+        assert_eq!(judged(&Reply::Answer(answer), Way::Cluster, Duration::ZERO), "HTTP 500");
     }
 
     #[test]
@@ -355,7 +389,6 @@ mod tests {
                 assert_eq!(judged(&reply, way, Duration::ZERO), expected);
             }
         }
-        assert_eq!(judged(&answer(504, None), Way::PastEgress, TIMEOUT), "timeout after 2s");
     }
 
     /// What the egress listener reports for a connection that failed, as Envoy words it.
@@ -393,10 +426,13 @@ mod tests {
 
     #[test]
     fn the_gateways_own_504_is_a_timeout() {
-        assert_eq!(judged(&answer(504, None), Way::Egress, Duration::ZERO), "timeout after 2s");
-        assert_eq!(judged(&answer(504, None), Way::Cluster, TIMEOUT), "timeout after 2s");
-        // Without the egress listener only the time tells it from the target's.
-        assert_eq!(judged(&answer(504, None), Way::Cluster, Duration::ZERO), "HTTP 504");
+        let local = Answer { status: 504, is_local: true, ..Answer::default() };
+        for way in [Way::Egress, Way::PastEgress, Way::Cluster] {
+            let local = Reply::Answer(local.clone());
+            assert_eq!(judged(&local, way, Duration::ZERO), "timeout after 2s");
+        }
+        // The target's own is none, however late it comes.
+        assert_eq!(judged(&answer(504, None), Way::Cluster, TIMEOUT), "HTTP 504");
     }
 
     #[test]

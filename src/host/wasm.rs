@@ -12,6 +12,10 @@ use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 use std::str::FromStr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+/// Envoy writes it into each answer of a server, over whatever the server has there, and into no answer of its
+/// own. So no server can pass for Envoy.
+const OF_SERVERS: &str = "x-envoy-upstream-service-time";
+
 /// Stands for a metric that could not be made.
 const NO_METRIC: u32 = u32::MAX;
 
@@ -54,7 +58,7 @@ impl Host for Envoy {
             .map(CalloutId)
             .map_err(|status| match status {
                 Status::BadArgument => CalloutError::UnknownCluster,
-                _ => CalloutError::Overflow,
+                _ => CalloutError::NotTaken,
             })
     }
 
@@ -146,6 +150,7 @@ pub fn reply(headers: usize, body: usize) -> Reply {
         retry_after: text_if(!is_success, "retry-after").map(String::into_boxed_str),
         excerpt: chunk(BufferType::HttpCallResponseBody, body.min(EXCERPT_BYTES)),
         egress: text("x-formhook-flags").map(report),
+        is_local: !is_success && header(MapType::HttpCallResponseHeaders, OF_SERVERS).is_none(),
     })
 }
 

@@ -428,6 +428,14 @@ impl Store for Memory {
         Memory::disable(self, host, id, push, cause);
     }
 
+    fn block(&mut self, host: &impl Host, id: &str, cause: Option<&str>) -> Option<UnixMillis> {
+        let now = host.now();
+        self.update_webhook(host, id, |state| {
+            state.block(cause, now);
+            state.blocked.as_ref().map(|(since, _)| *since)
+        })
+    }
+
     fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str) {
         Memory::notice(self, host, id, kind, push, cause);
     }

@@ -18,12 +18,19 @@ pub enum NoticeKind {
     Disabled,
     /// A push was lost, as there was no room to keep it.
     CacheFull,
+    /// Its pushes do not get out of the gateway.
+    Blocked,
 }
 
 impl NoticeKind {
     /// All of them, in the order in which a [`Coalescer`] is stored.
-    pub const ALL: [NoticeKind; 4] =
-        [NoticeKind::PushFailed, NoticeKind::Warning, NoticeKind::Disabled, NoticeKind::CacheFull];
+    pub const ALL: [NoticeKind; 5] = [
+        NoticeKind::PushFailed,
+        NoticeKind::Warning,
+        NoticeKind::Disabled,
+        NoticeKind::CacheFull,
+        NoticeKind::Blocked,
+    ];
 
     /// Its name in notices, metrics and logs.
     pub fn name(self) -> &'static str {
@@ -32,6 +39,7 @@ impl NoticeKind {
             NoticeKind::Warning => "warning",
             NoticeKind::Disabled => "disabled",
             NoticeKind::CacheFull => "cache_full",
+            NoticeKind::Blocked => "blocked",
         }
     }
 }
@@ -211,7 +219,7 @@ mod tests {
 
         #[test]
         fn from_any_state_and_any_jump_of_the_clock_a_minute_is_enough(
-            state: [(u64, u32); 4],
+            state: [(u64, u32); NoticeKind::ALL.len()],
             kind in kind(),
             now in 0..u64::MAX - 60_000,
         ) {
@@ -228,7 +236,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_stored_is_read_again(state: [(u64, u32); 4]) {
+        fn what_is_stored_is_read_again(state: [(u64, u32); NoticeKind::ALL.len()]) {
             let coalescer = Coalescer { slots: state.map(|(sent, held)| Slot { sent, held }) };
             let mut writer = Writer::new(1);
             coalescer.encode(&mut writer);

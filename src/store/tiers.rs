@@ -205,6 +205,11 @@ impl Store for Tiers {
         far.order(Order::Disable { webhook, push, cause });
     }
 
+    fn block(&mut self, host: &impl Host, id: &str, cause: Option<&str>) -> Option<UnixMillis> {
+        // What clusters there are differs from gateway to gateway, so Redis need not know.
+        self.near.block(host, id, cause)
+    }
+
     fn notice(&mut self, host: &impl Host, id: &str, kind: NoticeKind, push: &PushId, cause: &str) {
         let Some(far) = &mut self.far else {
             return self.near.notice(host, id, kind, push, cause);

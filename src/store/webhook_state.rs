@@ -41,6 +41,8 @@ pub enum Change {
 pub struct WebhookState {
     /// Since when it is disabled, and why.
     pub disabled: Option<(UnixMillis, Box<str>)>,
+    /// Since when its pushes do not get out of this gateway, and why.
+    pub blocked: Option<(UnixMillis, Box<str>)>,
     /// Failed pushes: in a row, or since the last restart.
     pub failures: u32,
     /// When notices went out.
@@ -118,6 +120,15 @@ impl WebhookState {
         changes
     }
 
+    /// Its pushes do not get out of this gateway for this cause, or they do.
+    pub fn block(&mut self, cause: Option<&str>, now: UnixMillis) {
+        self.blocked = cause.map(|cause| {
+            let since = self.blocked.as_ref().map_or(now, |(since, _)| *since);
+            // The clock may have been set back.
+            (since.min(now), cause.into())
+        });
+    }
+
     /// The admin restarts the webhook.
     pub fn restart(&mut self) {
         self.disabled = None;
@@ -137,6 +148,10 @@ impl WebhookState {
             out.text(push);
         }
         self.notices.encode(&mut out);
+        match &self.blocked {
+            None => out.byte(0),
+            Some((at, cause)) => out.byte(1).number(at.0).text(cause),
+        };
         out.finish()
     }
 
@@ -152,6 +167,9 @@ impl WebhookState {
             state.charged.push(value.text()?.into());
         }
         state.notices = Coalescer::decode(&mut value);
+        if value.byte() == Some(1) {
+            state.blocked = Some((UnixMillis(value.number()?), value.text()?.into()));
+        }
         Some(state)
     }
 }
@@ -205,6 +223,19 @@ mod tests {
         assert_eq!(again, state);
         state.charge("p", "x", IN_A_ROW, NOW);
         assert_eq!(state.failures, 1);
+    }
+
+    #[test]
+    fn a_webhook_is_blocked_since_the_first_failure_of_the_gateway_until_a_push_gets_out() {
+        let mut state = WebhookState::default();
+        state.block(Some("a"), NOW);
+        state.block(Some("b"), NOW.after(std::time::Duration::from_secs(1)));
+        assert_eq!(state.blocked, Some((NOW, "b".into())));
+        assert_eq!(WebhookState::decode(&state.encode()).unwrap(), state);
+        state.block(Some("c"), UnixMillis(5));
+        assert_eq!(state.blocked, Some((UnixMillis(5), "c".into())));
+        state.block(None, NOW);
+        assert_eq!(state, WebhookState::default());
     }
 
     #[test]

@@ -70,21 +70,6 @@ async fn a_target_may_name_its_own_cluster_scheme_and_headers() {
 }
 
 #[tokio::test]
-async fn a_missing_cluster_loses_no_push() {
-    let platform = orders_platform().await;
-    let receiver = Receiver::start().await;
-    let mut config = plugin(&receiver.url("/"));
-    let broken = json!({"id": "broken", "url": "http://crm.internal/", "cluster": "no_such"});
-    config["webhooks"].as_array_mut().unwrap().push(broken);
-    let gateway = Setup::new(platform.address(), &config).start().await;
-    gateway.call(CREATE, platform.api_key(), &order("a")).await;
-    receiver.wait_for(1).await;
-    gateway.wait_for_log(&["webhook broken: the gateway has no such cluster", "\"no_such\""]).await;
-    let name = r#"formhook_pushes_total{result="failure",webhook="broken"}"#;
-    assert_eq!(gateway.metric(name).await, 0.0);
-}
-
-#[tokio::test]
 async fn a_push_has_only_the_headers_that_formhook_gave_it() {
     let platform = orders_platform().await;
     let receiver = Receiver::start().await;

@@ -186,14 +186,17 @@ fn the_failed_cache_is_counted_whole_after_a_change_of_the_configuration() {
 fn the_failed_cache_is_not_given_up_for_a_push_that_has_no_room_all_the_same() {
     let mut gateway = gateway("");
     let limits = r#""limits":{"memory_bytes":1048576}"#;
-    gateway.configure(&config(
-        r#"{"id":"crm","url":"https://crm.example/","retry":[],"disable_after":10000}"#,
-        limits,
-    ));
+    let webhook = |retry: &str| {
+        format!(
+            r#"{{"id":"crm","url":"https://crm.example/","retry":[{retry}],"disable_after":10000}}"#
+        )
+    };
+    gateway.configure(&config(&webhook(""), limits));
     for _ in 0..3 {
         gateway.create(0);
         gateway.run(|_| 500);
     }
+    gateway.configure(&config(&webhook(r#""1h""#), limits));
     // What waits takes nearly all the room.
     gateway.process.refusals.set(100);
     gateway.create_as(0, &"x".repeat(400_000));

@@ -253,6 +253,9 @@ fn what_is_on_its_way_to_a_webhook_that_is_deleted_goes_to_the_failed_cache() {
 #[test]
 fn pushes_that_wait_for_a_webhook_that_is_deleted_go_to_the_failed_cache() {
     let mut gateway = gateway("");
+    gateway.configure(
+        r#"{"platform":"jodoo","webhooks":[{"id":"crm","url":"https://crm.example/","retry":["1s"]}]}"#,
+    );
     gateway.set_webhook("erp", Some("https://erp.example/"));
     gateway.process.refusals.set(100);
     gateway.create(0);

@@ -164,7 +164,7 @@ impl Host for SimHost {
             return Err(if unknown {
                 CalloutError::UnknownCluster
             } else {
-                CalloutError::Overflow
+                CalloutError::NotTaken
             });
         }
         let id = CalloutId(process.next_callout.get());

@@ -1,7 +1,7 @@
 //! Target servers, and the webhooks that lead to them.
 
 use super::host::{Random, Sent};
-use formhook::host::{Answer, EgressReport, Reply, VIA_UPSTREAM};
+use formhook::host::{Answer, CalloutError, EgressReport, Reply, VIA_UPSTREAM};
 
 /// How many pushes a target gets at once.
 pub const MAX_IN_FLIGHT: usize = 4;
@@ -11,6 +11,14 @@ pub const MAX_IN_FLIGHT: usize = 4;
 pub struct Mood {
     pub delivers: u64,
     pub hangs: u64,
+}
+
+/// Whether a text has a cause of the gateway's own side in it, for which no webhook is charged.
+pub fn has_cause_of_own_side(text: &str) -> bool {
+    let callouts = [CalloutError::UnknownCluster, CalloutError::NotTaken];
+    callouts.iter().any(|error| text.contains(&error.to_string()))
+        || text.contains("the gateway's connection limits are reached")
+        || text.contains("the gateway's egress listener is out of reach")
 }
 
 /// The configuration of a webhook.
@@ -44,7 +52,13 @@ pub fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
             1 | 2 => Some("-5".into()),
             _ => None,
         };
-        Reply::Answer(Answer { status, egress, retry_after, excerpt: b"said".to_vec() })
+        Reply::Answer(Answer {
+            status,
+            egress,
+            retry_after,
+            excerpt: b"said".to_vec(),
+            is_local: false,
+        })
     };
     let timeout = u64::try_from(sent.timeout.as_millis()).unwrap();
     let after = 1 + random.below(timeout - 1);
@@ -52,7 +66,10 @@ pub fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
         return (answer(200 + random.below(100) as u16, "-", "via_upstream"), after);
     }
     if random.percent(mood.hangs) {
-        return (Reply::Answer(Answer { status: 504, ..Answer::default() }), timeout);
+        return (
+            Reply::Answer(Answer { status: 504, is_local: true, ..Answer::default() }),
+            timeout,
+        );
     }
     let reply = match random.below(8) {
         0 => Reply::Broken,

@@ -5,7 +5,7 @@ mod envoy;
 mod setup;
 
 pub use envoy::{envoy_binary, envoy_version};
-pub use setup::{Setup, Wrapping};
+pub use setup::{Setup, Wrapping, cluster};
 
 use super::wait;
 use envoy::{LISTENER_FILE, Process};

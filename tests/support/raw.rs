@@ -12,7 +12,7 @@ pub enum Step {
     Send(Vec<u8>),
     /// The same bytes so many times.
     Repeat(Vec<u8>, usize),
-    /// Say nothing more and keep the connection.
+    /// Say nothing more and keep the connection, reading what else comes.
     Hang,
 }
 
@@ -30,6 +30,15 @@ pub struct Server {
 
 impl Server {
     pub async fn start(steps: Vec<Step>) -> Self {
+        Self::serving(steps, usize::MAX).await
+    }
+
+    /// One that plays its steps before it has read a body larger than this, and takes smaller requests.
+    pub async fn refusing_above(most: usize, steps: Vec<Step>) -> Self {
+        Self::serving(steps, most).await
+    }
+
+    async fn serving(steps: Vec<Step>, most: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let steps = Arc::new(steps);
@@ -37,7 +46,7 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let steps = Arc::clone(&steps);
                 // A peer that goes away before the last step is an expected end.
-                tokio::spawn(async move { play(stream, &steps).await.ok() });
+                tokio::spawn(async move { play(stream, &steps, most).await.ok() });
             }
         });
         Server { address, task }
@@ -54,8 +63,10 @@ impl Drop for Server {
     }
 }
 
-async fn play(mut stream: TcpStream, steps: &[Step]) -> std::io::Result<()> {
-    read_request(&mut stream).await?;
+async fn play(mut stream: TcpStream, steps: &[Step], most: usize) -> std::io::Result<()> {
+    while read_request(&mut stream, most).await? && most < usize::MAX {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+    }
     for step in steps {
         match step {
             Step::Send(bytes) => stream.write_all(bytes).await?,
@@ -64,17 +75,16 @@ async fn play(mut stream: TcpStream, steps: &[Step]) -> std::io::Result<()> {
                     stream.write_all(bytes).await?;
                 }
             }
-            Step::Hang => {
-                // Until the peer gives up.
-                while stream.read(&mut [0; 1024]).await? > 0 {}
-            }
+            // Until the peer gives up.
+            Step::Hang => while stream.read(&mut [0; 65_536]).await? > 0 {},
         }
     }
     stream.shutdown().await
 }
 
-/// Reads a request with a `content-length`, in chunks without trailers, or with no body.
-async fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
+/// Reads a request with a `content-length`, in chunks without trailers, or with no body; of a body whose length is
+/// said to be more than `most`, nothing. Whether it was read.
+async fn read_request(stream: &mut TcpStream, most: usize) -> std::io::Result<bool> {
     let head = read_through(stream, b"\r\n\r\n").await?.to_lowercase();
     if head.contains("\r\ntransfer-encoding: chunked\r\n") {
         loop {
@@ -82,14 +92,17 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
             let size = usize::from_str_radix(size.trim(), 16).unwrap();
             stream.read_exact(&mut vec![0; size + 2]).await?;
             if size == 0 {
-                return Ok(());
+                return Ok(true);
             }
         }
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     let length = length.map_or(0, |length| length.trim().parse().unwrap());
-    stream.read_exact(&mut vec![0; length]).await?;
-    Ok(())
+    let is_read = length <= most;
+    if is_read {
+        stream.read_exact(&mut vec![0; length]).await?;
+    }
+    Ok(is_read)
 }
 
 /// Reads until these bytes have come.

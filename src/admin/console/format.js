@@ -11,6 +11,7 @@ export const opName = (op) => OPS[op] ?? (op === "data_test" ? "Connection test"
 export const BADGES = {
   active: ["Active", "good"],
   failing: ["Failing", "warn"],
+  blocked: ["Blocked", "bad"],
   disabled: ["Disabled", "bad"],
   off: ["Off", "off"],
   success: ["Success", "good"],

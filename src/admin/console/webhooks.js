@@ -37,6 +37,12 @@ const disabled = ({ id, state: { status, cause, disabled_since: since } }) =>
     }, { kind: "small", "aria-label": `Restart ${id}` }),
   ];
 
+/** What is wrong with a webhook, and what can be done. */
+const trouble = (webhook) => {
+  const { status, cause, blocked_since: since } = webhook.state;
+  return status === "blocked" ? h("p.sub", cause, since && [" (", ago(since), ")"]) : disabled(webhook);
+};
+
 const failedLink = (id, label, properties) => link(`#/failed${query({ webhook: id })}`, label, "", properties);
 
 const row = (webhook) => {
@@ -44,7 +50,7 @@ const row = (webhook) => {
   return [
     id,
     [link(webhookHref(id), id, "title"), h("p.sub.id", settings.url)],
-    [badge(state.status), disabled(webhook)],
+    [badge(state.status), trouble(webhook)],
     chips(settings.events.map(opName)),
     failuresOf(webhook),
     number(state.pending),
@@ -99,7 +105,7 @@ function settingsOf(webhook) {
 
 const stateOf = (webhook) => [
   facts({
-    Status: [badge(webhook.state.status), disabled(webhook)],
+    Status: [badge(webhook.state.status), trouble(webhook)],
     Failures: failuresOf(webhook),
     Pending: number(webhook.state.pending),
     Failed: number(webhook.state.failed),

@@ -5,14 +5,17 @@ use super::super::request::Stamp;
 use super::super::retry_after::retry_after;
 use super::super::rotation::{is_rotating, may_refuse_signer};
 use super::super::verdict::{Cause, Verdict, Way, judge};
-use super::{Attempt, Courier, Ending, Fetched, Lane, NO_WEBHOOK, record_of_ending, tell::status};
+use super::{
+    Attempt, BLOCKED_PATIENCE, Courier, Ending, Fetched, LIMITS_PAUSE, Lane, NO_WEBHOOK,
+    record_of_ending, tell::status,
+};
 use crate::duration;
 use crate::history::Outcome;
 use crate::host::{Answer, CalloutId, Host, Reply};
 use crate::json::Document;
 use crate::metrics::PushResult;
 use crate::platform::{Refusal, record};
-use crate::store::{Failure, Loaded, Progress, Store};
+use crate::store::{Failure, Loaded, NoticeKind, Progress, Store};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -64,11 +67,8 @@ impl<S: Store> Courier<S> {
         match (verdict, attempt.lane) {
             (Verdict::Delivered, _) => self.delivered(host, attempt, answer, fetched),
             (Verdict::Failed(_), None) => {
-                let attempts = attempt.job.attempts.saturating_add(u32::from(!is_own_side));
+                let attempts = attempt.job.attempts.saturating_add(1);
                 self.park(host, attempt.job.place, Some(attempts), NO_WEBHOOK);
-            }
-            (Verdict::Failed(cause), Some(lane)) if is_own_side => {
-                self.postpone(lane, attempt.job, &cause, now);
             }
             (Verdict::Failed(_), Some(_)) if refusal != Refusal::NotNow => {
                 if let Some(lane) = self.lane_of(&attempt) {
@@ -119,6 +119,9 @@ impl<S: Store> Courier<S> {
         answer: Option<&Answer>,
         fetched: Vec<u8>,
     ) {
+        if let Some(position) = attempt.lane.filter(|_| self.is_current(&attempt)) {
+            self.unblocked(host, position);
+        }
         if let Some(lane) = self.lane_of(&attempt) {
             lane.speed_up();
             lane.rotation.accepted(&attempt.target, attempt.stamp.signer);
@@ -148,7 +151,7 @@ impl<S: Store> Courier<S> {
         self.keep(host, &record);
     }
 
-    fn failed(
+    pub(super) fn failed(
         &mut self,
         host: &impl Host,
         position: usize,
@@ -158,6 +161,12 @@ impl<S: Store> Courier<S> {
         now: Duration,
     ) {
         let is_current = self.is_current(&attempt);
+        let is_own_side = cause.is_own_side();
+        if is_own_side {
+            self.blocked(host, position, &attempt, cause, now);
+        } else if is_current {
+            self.unblocked(host, position);
+        }
         let Attempt { mut job, loaded, stamp, .. } = attempt;
         let (Some(target), Some(lane), Some(quiet)) = (
             self.targets.get(position),
@@ -168,9 +177,12 @@ impl<S: Store> Courier<S> {
         };
         let asked =
             answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
+        if cause.is_of_limits() {
+            lane.rest(now.saturating_add(LIMITS_PAUSE));
+        }
         let is_slow = matches!(cause, Cause::Status(429 | 503)) && is_current;
         // The platform says with a 400 that it is asked too often.
-        if is_slow || target.purpose == Purpose::Fetch {
+        if is_slow || target.purpose == Purpose::Fetch && !is_own_side {
             lane.slow_down(now, asked);
         }
         // Whichever secret the receiver has, one of the two tries of an attempt is signed with it: a
@@ -211,7 +223,7 @@ impl<S: Store> Courier<S> {
             return;
         }
         let push = &loaded.entry.push;
-        quiet.say(now, log::Level::Error, &|| {
+        quiet.failed.say(now, log::Level::Error, &|| {
             let (id, times) = (&push.id, if attempts == 1 { "attempt" } else { "attempts" });
             format!("push {id} to webhook {} failed after {attempts} {times}: {cause}", target.id)
         });
@@ -231,11 +243,76 @@ impl<S: Store> Courier<S> {
         let status = status(answer);
         let cause = cause.to_string();
         let failure = Failure { at: host.now(), attempts, status, cause: cause.as_str().into() };
+        if is_own_side {
+            return self.park_uncharged(host, loaded, failure, stamp);
+        }
         if is_gone {
             let push = &loaded.entry.push;
             self.store.disable(host, &push.webhook, &push.id, &cause);
         }
         self.charge(host, position, loaded, failure, Some((answer, stamp)));
+    }
+
+    /// A push of a webhook did not get out of the gateway.
+    fn blocked(
+        &mut self,
+        host: &impl Host,
+        position: usize,
+        attempt: &Attempt,
+        cause: &Cause,
+        now: Duration,
+    ) {
+        let Attempt { target, loaded, .. } = attempt;
+        let (id, cluster) = (&target.id, target.target.cluster());
+        let cause_and_cluster = format!("{cause} (cluster \"{cluster}\")");
+        if let Some(quiet) = self.quiet.get_mut(position) {
+            quiet.blocked.say(now, log::Level::Warn, &|| {
+                format!("webhook {id}: a push did not get out of the gateway: {cause_and_cluster}")
+            });
+        }
+        // Of notices, and of questions to the platform, the log tells.
+        if target.purpose != Purpose::Push {
+            return;
+        }
+        self.metrics.gateway_failure(host, id);
+        let since = self.store.block(host, id, Some(&cause_and_cluster));
+        self.metrics.webhook(host, &self.store, id);
+        if let Some(lane) = self.lanes.get_mut(position) {
+            lane.is_blocked = true;
+        }
+        let lasts = since.is_some_and(|since| host.now().since(since) >= BLOCKED_PATIENCE);
+        if lasts || *cause == Cause::UnknownCluster {
+            let push = &loaded.entry.push.id;
+            self.store.notice(host, id, NoticeKind::Blocked, push, &cause_and_cluster);
+            self.expect_notices(host);
+        }
+    }
+
+    /// A push of a webhook got out of the gateway.
+    fn unblocked(&mut self, host: &impl Host, position: usize) {
+        if let (Some(target), Some(lane)) =
+            (self.targets.get(position), self.lanes.get_mut(position))
+            && std::mem::take(&mut lane.is_blocked)
+        {
+            log::info!("webhook {}: pushes get out of the gateway again", target.id);
+            self.store.block(host, &target.id, None);
+            self.metrics.webhook(host, &self.store, &target.id);
+        }
+    }
+
+    /// Moves a push to the failed cache that used up its retries without getting out of the gateway.
+    fn park_uncharged(&mut self, host: &impl Host, loaded: Loaded, failure: Failure, stamp: Stamp) {
+        let push = loaded.entry.push.clone();
+        if self.store.park(host, loaded, failure.clone()).is_err() {
+            return;
+        }
+        let Failure { attempts, cause, .. } = &failure;
+        self.metrics.push(host, &push.webhook, PushResult::Failure);
+        let (outcome, attempts) = (Outcome::Failure, *attempts);
+        let ending = Ending { outcome, attempts, cause, answer: None, stamp: Some(stamp) };
+        self.record(host, &push, ending);
+        self.store.notice(host, &push.webhook, NoticeKind::PushFailed, &push.id, cause);
+        self.expect_notices(host);
     }
 
     /// Moves a push to the failed cache, counts that, and does what follows from the count.

@@ -1,7 +1,7 @@
 //! Pushes that change hands: from other owners, to other targets, and out of the lanes.
 
 use super::super::{Purpose, Webhook};
-use super::{Courier, Ending, Fetched, LONGEST_WAIT, Lane, NO_ROOM_IN_REDIS, NO_WEBHOOK, Quiet};
+use super::{Courier, Ending, Fetched, LONGEST_WAIT, Lane, NO_ROOM_IN_REDIS, NO_WEBHOOK, Voices};
 use crate::history::Outcome;
 use crate::host::Host;
 use crate::metrics::{Metrics, PushResult};
@@ -19,7 +19,7 @@ impl<S: Store> Courier<S> {
             .map(|old| targets.iter().position(|new| new.id == old.id))
             .collect();
         let lanes = targets.iter().map(|_| Lane::default()).collect();
-        let quiet = targets.iter().map(|_| Quiet::default()).collect();
+        let quiet = targets.iter().map(|_| Voices::default()).collect();
         let lanes = std::mem::replace(&mut self.lanes, lanes);
         let quiet = std::mem::replace(&mut self.quiet, quiet);
         (self.targets, self.metrics) = (targets, metrics);
@@ -132,7 +132,11 @@ impl<S: Store> Courier<S> {
             if target.purpose != Purpose::Push || !lane.has_queued() {
                 continue;
             }
-            if self.store.webhook(host, &target.id).disabled.is_none() {
+            let state = self.store.webhook(host, &target.id);
+            if let Some(lane) = self.lanes.get_mut(position) {
+                lane.is_blocked = state.blocked.is_some();
+            }
+            if state.disabled.is_none() {
                 continue;
             }
             let jobs = self.lanes.get_mut(position).map(Lane::take_all).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::{COUNTED, Event, Fleet, Gateway, Key, STORE, Seen, WEBHOOKS};
 use crate::call::{change_in, version_in};
 use crate::host::Sent;
-use crate::targets::react;
+use crate::targets::{has_cause_of_own_side, react};
 use formhook::host::Reply;
 use std::collections::HashSet;
 
@@ -91,8 +91,9 @@ impl Fleet {
             let mut lines = value.splitn(3, '\n');
             let (member, webhook) = (lines.next().unwrap(), lines.next().unwrap());
             assert!(member.ends_with(&*String::from_utf8_lossy(&id)));
-            counted += u32::from(webhook == COUNTED);
-            let Some(change) = change_in(lines.next().unwrap()) else { continue };
+            let push = lines.next().unwrap();
+            counted += u32::from(webhook == COUNTED && !has_cause_of_own_side(push));
+            let Some(change) = change_in(push) else { continue };
             let is_new = cached.insert((change, webhook.to_owned()));
             assert!(is_new, "a push is in the failed cache twice");
         }

@@ -3,10 +3,10 @@
 use super::{COUNTED, Key, Totals, WEBHOOKS, World};
 use crate::call::change_in;
 use crate::host::Sent;
-use crate::targets::{MAX_IN_FLIGHT, Mood, react};
+use crate::targets::{MAX_IN_FLIGHT, Mood, has_cause_of_own_side, react};
 use formhook::history::Ring;
 use formhook::host::Reply;
-use formhook::store::Store as _;
+use formhook::store::{State, Store as _};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -142,18 +142,24 @@ impl World {
         let mut counted = 0u32;
         store.failed(&*host, &mut |loaded| {
             *cached.entry(loaded.entry.push.id.to_string()).or_default() += 1;
-            counted += u32::from(*loaded.entry.push.webhook == *COUNTED);
+            let State::Failed(failure) = &loaded.entry.state else { return true };
+            let is_charged = !has_cause_of_own_side(&failure.cause);
+            counted += u32::from(*loaded.entry.push.webhook == *COUNTED && is_charged);
             true
         });
         assert!(cached.values().all(|times| *times == 1), "a push is in the failed cache twice");
         let mut ends: HashMap<String, Vec<String>> = HashMap::new();
         let mut dropped_changes: HashSet<Key> = HashSet::new();
         let mut evicted: HashSet<String> = HashSet::new();
+        let mut uncharged: HashSet<String> = HashSet::new();
         if let Some((newest, oldest)) = store.history_bounds(&*host, Ring::Pushes) {
             for record in
                 (oldest..=newest).filter_map(|number| store.history(&*host, Ring::Pushes, number))
             {
                 let outcome = record.outcome.name().to_owned();
+                if outcome == "failure" && has_cause_of_own_side(&record.cause) {
+                    uncharged.insert(record.id.to_string());
+                }
                 if outcome == "dropped" {
                     let change = record
                         .body
@@ -165,6 +171,7 @@ impl World {
                     }
                     if *record.webhook == *COUNTED
                         && record.attempts > 0
+                        && !uncharged.contains(&*record.id)
                         && !cached.contains_key(&*record.id)
                     {
                         evicted.insert(record.id.to_string());

@@ -278,6 +278,13 @@ impl Setup {
         moved(&mut self.config, folder);
     }
 
+    /// Adds a cluster with one host, at this address.
+    pub fn with_cluster(mut self, name: &str, host: SocketAddr) -> Self {
+        let clusters = self.at("/static_resources/clusters").as_array_mut().unwrap();
+        clusters.push(cluster(name, host));
+        self
+    }
+
     /// Starts Envoy and waits until it serves.
     ///
     /// # Panics
@@ -305,6 +312,18 @@ impl Setup {
         assert!(!status.success(), "Envoy ended with {status}");
         envoy.log()
     }
+}
+
+/// A cluster with one host, at this address.
+pub fn cluster(name: &str, host: SocketAddr) -> Value {
+    let address = json!({"address": host.ip().to_string(), "port_value": host.port()});
+    let endpoint = json!({"endpoint": {"address": {"socket_address": address}}});
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    })
 }
 
 pub(super) fn named<'v>(list: &'v mut Value, name: &str) -> &'v mut Value {
