@@ -166,7 +166,9 @@ async fn is_attacked(has_aliases: bool) {
     let metrics = gateway.metrics().await;
     let misses: Vec<_> = metrics
         .iter()
-        .filter(|(name, count)| name.starts_with("formhook_capture_misses_total") && **name != own && **count > 0.0)
+        .filter(|(name, count)| {
+            name.starts_with("formhook_capture_misses_total") && **name != own && **count > 0.0
+        })
         .collect();
     assert!(misses.is_empty(), "{misses:?}");
     let webhook: Value =
