@@ -2,7 +2,7 @@
 
 use super::world::World;
 use formhook::capture::{
-    Body, Budget, Captured, Exchange, Head, Lookup, Operations, Outcome, jodoo_operations,
+    Budget, Captured, Exchange, Head, Lookup, Operations, Outcome, jodoo_operations,
 };
 use formhook::config::Config;
 use formhook::form::Forms;
