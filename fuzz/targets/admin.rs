@@ -5,7 +5,7 @@
 use formhook::admin::{Admin, Answer, Handled, Request};
 use formhook::config::{Config, Plugin};
 use formhook::delivery::Heard;
-use formhook::host::{QueueId, Reply, UnixMillis};
+use formhook::host::{QueueId, Reply};
 use formhook::pipeline::Pipeline;
 use formhook::store::PushId;
 use formhook_fuzz::gateway::{Gateway, event};
