@@ -4,8 +4,9 @@
 use super::host::{Process, SimHost};
 use super::redis::SimRedis;
 use formhook::admin::{Admin, Answer, Handled, Request};
-use formhook::config::{Config, Plugin};
+use formhook::config::{Config, Plugin, parse_webhook};
 use formhook::host::{self, QueueId, Reply};
+use formhook::metrics::{MAX_IDS, Metrics};
 use formhook::pipeline::Pipeline;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -306,4 +307,27 @@ fn a_webhook_that_was_deleted_leaves_nothing_to_one_of_its_name() {
     let sent = gateway.host.sent.take().remove(0);
     assert!(!sent.headers.contains_key("authorization"), "{:?}", sent.headers);
     assert!(!sent.headers.contains_key("webhook-signature"), "{:?}", sent.headers);
+}
+
+#[test]
+fn of_webhooks_that_other_gateways_make_no_more_metrics_are_kept_than_of_those_that_are_made_here()
+{
+    let process = Process::new(1);
+    let host = SimHost::new(&process);
+    let one = |number: usize| {
+        let text = json!({"id": format!("w{number}"), "url": "https://x.example/"}).to_string();
+        Rc::new(parse_webhook(text.as_bytes(), &|_| None).unwrap())
+    };
+    let mut metrics = Metrics::new(&host, &[]);
+    metrics = metrics.with_webhooks(&host, &[one(0)]);
+    let of_one = process.metrics_of_webhooks();
+    assert!(of_one >= 12, "{of_one}");
+    for number in 1..MAX_IDS + 100 {
+        metrics = metrics.with_webhooks(&host, &[one(number)]);
+    }
+    assert_eq!(process.metrics_of_webhooks(), MAX_IDS * of_one);
+    // One of the first has them still, and on another worker, too.
+    let _ = metrics.with_webhooks(&host, &[one(7)]);
+    let _ = Metrics::new(&SimHost::new(&process), &[]).with_webhooks(&host, &[one(8)]);
+    assert_eq!(process.metrics_of_webhooks(), MAX_IDS * of_one);
 }

@@ -67,6 +67,12 @@ pub struct Process {
 }
 
 impl Process {
+    /// How many metrics are kept of webhooks.
+    pub fn metrics_of_webhooks(&self) -> usize {
+        let metrics = self.metrics.borrow();
+        metrics.iter().filter(|(name, _)| name.contains(".webhook.")).count()
+    }
+
     pub fn new(seed: u64) -> Rc<Self> {
         Rc::new(Process {
             random: Random::new(seed),
