@@ -19,7 +19,7 @@ pub use end::DocumentEnd;
 pub use members::MemberFilter;
 pub use pointer::{Pointer, PointerError};
 pub use scan::{MAX_DEPTH, ParseError};
-pub use text::Text;
+pub use text::{Piece, Text};
 pub use write::{escape, quote};
 
 use std::borrow::Cow;

@@ -5,9 +5,9 @@
 
 use formhook::capture::{Lookup, Operations, jodoo_operations};
 use formhook::delivery::Target;
+use formhook::request_line::RequestLine;
 use formhook::translate::Endpoint;
 use libfuzzer_sys::fuzz_target;
-use percent_encoding::percent_decode_str;
 use regex::Regex;
 use url::Url;
 
@@ -27,48 +27,67 @@ fn judge_match(path: &[u8], templates: &[&str]) {
     let operation = &jodoo_operations("", &Lookup::default())[0].1;
     let mut operations = Operations::default();
     let mut taken = Vec::new();
+    let mut are_plain = true;
     for template in templates {
         if operations.add("POST", template, operation.clone()).is_ok() {
-            taken.push((*template, expression(template).expect("what is taken is a template")));
+            are_plain &= is_plain(template);
+            taken.push((*template, expression(template)));
         }
     }
-    let found = operations.find(b"POST", path);
-    let by_question = operations.find_by(path, &|| Some(b"POST".to_vec()));
-    assert_eq!(
-        found.as_ref().map(|found| &found.path),
-        by_question.as_ref().map(|found| &found.path)
-    );
-    assert!(operations.find(b"GET", path).is_none());
-    let path = str::from_utf8(path).ok().map(|path| path.split('?').next().unwrap_or_default());
-    let fitting: Vec<_> = path
+    let found = operations.find_by("POST", path);
+    assert!(operations.find_by("GET", path).is_none());
+    let Some(path) = str::from_utf8(path).ok().filter(|path| are_plain && is_plain(path)) else {
+        return;
+    };
+    let captured = found.as_ref().map(|found| &found.path);
+    let again = operations.find_by("post", respelled(path).as_bytes());
+    assert_eq!(again.as_ref().map(|again| &again.path), captured, "{path:?} spelled otherwise");
+    let fitting: Vec<_> = taken
         .iter()
-        .flat_map(|path| {
-            taken.iter().filter_map(move |(text, regex)| Some((text, regex, regex.captures(path)?)))
-        })
+        .filter_map(|(text, regex)| Some((text, regex.as_ref()?, regex.as_ref()?.captures(path)?)))
         .collect();
     let Some(found) = found else {
         assert!(fitting.is_empty(), "{path:?} fits {fitting:?}");
         return;
     };
-    let captures = |regex: &Regex, captures: &regex::Captures<'_>| -> Vec<(String, String)> {
-        let names = regex.capture_names().flatten();
-        let value =
-            |name: &str| percent_decode_str(&captures[name]).decode_utf8_lossy().into_owned();
-        names.map(|name| (name[1..].to_owned(), value(name))).collect()
+    let captures = |regex: &Regex, captures: &regex::Captures<'_>| -> Vec<String> {
+        regex.capture_names().flatten().map(|name| captures[name].to_owned()).collect()
     };
     let found: Vec<_> = found.path.iter().map(|(_, value)| value.to_string()).collect();
-    let is_one = fitting.iter().any(|(_, regex, fit)| {
-        captures(regex, fit).iter().map(|(_, value)| value.clone()).eq(found.iter().cloned())
-    });
+    let is_one = fitting.iter().any(|(_, regex, fit)| captures(regex, fit) == found);
     assert!(is_one, "{path:?} has {found:?}, not one of {fitting:?}");
     if fitting.iter().any(|(text, ..)| !text.contains('{')) {
         assert!(found.is_empty(), "a template without captures is closest to its path");
     }
 }
 
+/// Whether nothing in a path or in a template can be read in another way.
+fn is_plain(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_~-.{}*".contains(&byte);
+    let mut segments = path.split('/');
+    segments.next() == Some("")
+        && segments
+            .all(|segment| !["", ".", ".."].contains(&segment) && segment.bytes().all(is_plain))
+}
+
+/// The same path in the way that differs from it most.
+fn respelled(path: &str) -> String {
+    let segment = |segment: &str| {
+        let encoded = |(at, byte): (usize, u8)| match at % 3 {
+            0 => format!("%{byte:02x}"),
+            1 => format!("%{byte:02X}"),
+            _ => char::from(byte).to_string(),
+        };
+        let text: String = segment.bytes().enumerate().map(encoded).collect();
+        format!("//./x;a/%2e./{text};b=c%2F")
+    };
+    let segments: String = path.split('/').skip(1).map(segment).collect();
+    segments + "/?/d"
+}
+
 /// A template as a regular expression, whose groups are numbered names.
 fn expression(template: &str) -> Option<Regex> {
-    let mut text = String::from("(?s)^");
+    let mut text = String::from("(?si)^");
     let mut left = template;
     let mut count = 0;
     while let Some((plain, rest)) = left.split_once('{') {
@@ -86,9 +105,11 @@ fn judge_preset(path: &[u8]) {
     for (template, operation) in jodoo_operations("/api", &Lookup::default()) {
         operations.add("POST", &template, operation).unwrap();
     }
-    let watched = operations.find(b"POST", path);
+    let header = |name: &str| (name == ":method").then(|| b"POST".to_vec());
+    let line = RequestLine::new(path, &header);
+    let watched = operations.find(&line);
     // Calls that change one record have fields in them; so both know the call, or the ids in its path differ.
-    let endpoint = Endpoint::find("/api", b"POST", path);
+    let endpoint = Endpoint::find("/api", &line);
     if let (Some(watched), Some(form)) = (&watched, endpoint.and_then(|endpoint| endpoint.form)) {
         let ids: Vec<_> = watched.path.iter().map(|(_, value)| &**value).collect();
         assert_eq!(ids, [&*form.app_id, &*form.entry_id]);

@@ -470,8 +470,9 @@ mod tests {
                                 if *upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") }
                             })
                             .collect();
-                    let after = &plain[at + character.len_utf8()..];
-                    segments[place] = format!("{}{hex}{after}{parameters}", &plain[..at]);
+                    let (before, after) = plain.split_at(at);
+                    let after = after.strip_prefix(character).unwrap();
+                    segments[place] = format!("{before}{hex}{after}{parameters}");
                 }
                 Respelling::Parameters(more) => segments[place].push_str(more),
                 Respelling::OtherCase(at)

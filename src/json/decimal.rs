@@ -1,17 +1,7 @@
 //! Numbers by their decimal digits: compared without rounding, or made a double of.
-//!
-//! Std's parser of doubles is quick for all numbers, by 10 KB of tables. Here nearly all numbers
-//! come from people and are short: those are one multiplication or division of doubles, and the
-//! rest is long arithmetic. What it costs is bounded by the digits that can count.
 
-/// So many digits go into 64 bits, which become a double by one rounding.
+/// So many digits go into 64 bits.
 const SHORT_DIGITS: u64 = 19;
-
-/// A double holds every whole number of so many digits exactly.
-const EXACT_DIGITS: u64 = 15;
-
-/// The largest power of ten that a double holds exactly.
-const EXACT_POWER: u64 = 22;
 
 /// A number halfway between two doubles has at most 767 significant digits: of what is behind
 /// these it only counts that it is there.
@@ -19,10 +9,6 @@ const COUNTED_DIGITS: usize = 800;
 
 /// Far beyond any exponent that matters, whatever the number of digits before it.
 const MAX_EXPONENT: i64 = 1_000_000_000_000_000;
-
-/// So many powers of five go into a limb.
-const STEP: i64 = 13;
-const POWER_OF_STEP: u32 = 5_u32.pow(13);
 
 /// A JSON number as text. It equals another of the same value.
 #[derive(Clone, Copy, Debug)]
@@ -94,51 +80,24 @@ impl<'n> Decimal<'n> {
             0.0
         } else if end > 309 {
             f64::INFINITY
-        } else if count <= EXACT_DIGITS && scale.unsigned_abs() <= EXACT_POWER
-            || count <= SHORT_DIGITS && scale == 0
-        {
-            // Both are exact, or the power is 1: it is rounded but once.
-            let power = (0..scale.unsigned_abs()).fold(1.0, |power, _| power * 10.0);
-            if scale < 0 { short as f64 / power } else { short as f64 * power }
+        } else if count <= SHORT_DIGITS {
+            read(&format!("{short}e{scale}"))
         } else {
-            self.by_long_arithmetic(end)
+            // Std takes an exponent of seven digits for one of six, which a number of a million digits may have.
+            let digits = self
+                .significant()
+                .take(COUNTED_DIGITS)
+                .chain((count > COUNTED_DIGITS as u64).then_some(b'1'));
+            let digits: String = digits.map(char::from).collect();
+            let scale = end.saturating_sub_unsigned(digits.len() as u64);
+            read(&format!("{digits}e{scale}"))
         }
     }
+}
 
-    /// The number is less than ten to the power of `end`, and not less than a tenth of it.
-    fn by_long_arithmetic(&self, end: i64) -> f64 {
-        let mut limbs = Vec::new();
-        let mut scale = end;
-        for (position, digit) in self.significant().take(COUNTED_DIGITS + 1).enumerate() {
-            let digit = if position < COUNTED_DIGITS { value(digit) } else { 1 };
-            multiply(&mut limbs, 10, digit);
-            scale -= 1;
-        }
-        // Whole steps lead to the power of five.
-        while scale % STEP != 0 {
-            multiply(&mut limbs, 10, 0);
-            scale -= 1;
-        }
-
-        // Ten is five times two; the twos are left for the end.
-        let mut round = Rounding { bits: 0, exponent: scale, is_more: false };
-        let steps = scale / STEP;
-        for _ in 0..steps {
-            multiply(&mut limbs, POWER_OF_STEP, 0);
-        }
-        if steps < 0 {
-            // A step makes the number less than a limb shorter, and 64 bits must be left.
-            let zeros = steps.unsigned_abs() as usize + 2;
-            let whole = std::mem::replace(&mut limbs, vec![0; zeros]);
-            limbs.extend_from_slice(&whole);
-            round.exponent -= 32 * zeros as i64;
-            for _ in steps..0 {
-                round.is_more |= divide(&mut limbs);
-            }
-        }
-        limbs.iter().rev().for_each(|limb| round.push(*limb));
-        round.double()
-    }
+/// What `digits e exponent` stands for.
+fn read(number: &str) -> f64 {
+    number.parse().unwrap_or(f64::NAN)
 }
 
 impl PartialEq for Decimal<'_> {
@@ -166,70 +125,6 @@ fn without_minus(number: &str) -> (&str, bool) {
 #[inline]
 fn value(digit: u8) -> u32 {
     u32::from(digit & 15)
-}
-
-/// Multiplies a number, least limb first, and adds to it.
-fn multiply(limbs: &mut Vec<u32>, factor: u32, add: u32) {
-    let mut carry = u64::from(add);
-    for limb in limbs.iter_mut() {
-        let product = u64::from(*limb) * u64::from(factor) + carry;
-        (*limb, carry) = (product as u32, product >> 32);
-    }
-    if carry != 0 {
-        limbs.push(carry as u32);
-    }
-}
-
-/// Divides a number by the powers of five of a step. True if there is a remainder.
-fn divide(limbs: &mut Vec<u32>) -> bool {
-    let divisor = u64::from(POWER_OF_STEP);
-    let mut remainder = 0;
-    for limb in limbs.iter_mut().rev() {
-        let part = remainder << 32 | u64::from(*limb);
-        (*limb, remainder) = ((part / divisor) as u32, part % divisor);
-    }
-    limbs.pop_if(|limb| *limb == 0);
-    remainder != 0
-}
-
-/// The first bits of a number.
-struct Rounding {
-    bits: u64,
-    /// The power of two of the last of them.
-    exponent: i64,
-    /// Whether there is anything behind them.
-    is_more: bool,
-}
-
-impl Rounding {
-    /// Adds the next lower limb, as far as there is room.
-    fn push(&mut self, limb: u32) {
-        let room = self.bits.leading_zeros().min(32);
-        let limb = u64::from(limb) << room;
-        self.bits = self.bits << room | limb >> 32;
-        self.is_more |= limb as u32 != 0;
-        self.exponent += i64::from(32 - room);
-    }
-
-    fn double(&self) -> f64 {
-        let room = self.bits.leading_zeros();
-        // The last bit is below all that can be halfway.
-        let bits = self.bits.wrapping_shl(room) | u64::from(self.is_more);
-        let exponent = self.exponent - i64::from(room);
-        // Of a double's 53 bits the last has at least the power -1074.
-        let drop = (-1074 - exponent).max(11);
-        if drop > 64 {
-            return 0.0;
-        }
-        let kept = bits.checked_shr(drop as u32).unwrap_or(0);
-        let rest = bits << (64 - drop);
-        let half = 1 << 63;
-        let up = rest > half || rest == half && kept & 1 == 1;
-        // The first of the 53 bits is not written but adds one to the exponent, unless the number is
-        // too small for it. So does a carry.
-        let exponent = (exponent + drop + 1074).unsigned_abs() << 52;
-        f64::from_bits((exponent + kept + u64::from(up)).min(f64::INFINITY.to_bits()))
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,43 @@ pub struct Text<'d> {
     escaped: bool,
 }
 
+/// A part of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'d> {
+    /// As it was sent: nothing in it is escaped, or has to be.
+    Plain(&'d str),
+    /// What an escape stands for.
+    Escaped(char),
+    /// A surrogate that is no half of a pair.
+    Lone(u16),
+}
+
+/// The code unit that an escape stands for, of which the backslash was read, and what follows it.
+fn escaped_unit(escape: &str) -> Option<(u16, &str)> {
+    let (first, rest) = escape.split_at_checked(1)?;
+    let unit = match first.as_bytes() {
+        b"b" => 0x08,
+        b"f" => 0x0c,
+        b"n" => 0x0a,
+        b"r" => 0x0d,
+        b"t" => 0x09,
+        b"u" => {
+            let (digits, rest) = rest.split_at_checked(4)?;
+            let digit = |unit: u16, digit: u8| {
+                let value = match digit {
+                    b'0'..=b'9' => digit & 15,
+                    _ => (digit & 15) + 9,
+                };
+                unit << 4 | u16::from(value)
+            };
+            return Some((digits.bytes().fold(0, digit), rest));
+        }
+        // `"`, `\` and `/` stand for themselves.
+        other => u16::from(*other.first()?),
+    };
+    Some((unit, rest))
+}
+
 impl<'d> Text<'d> {
     #[inline(always)]
     pub(super) fn new(raw: &'d str, escaped: bool) -> Self {
@@ -48,7 +85,41 @@ impl<'d> Text<'d> {
     }
 
     fn unescaped(&self) -> Option<String> {
-        char::decode_utf16(self.units()).collect::<Result<_, _>>().ok()
+        let mut text = String::with_capacity(self.raw.len());
+        for piece in self.pieces() {
+            match piece {
+                Piece::Plain(plain) => text.push_str(plain),
+                Piece::Escaped(character) => text.push(character),
+                Piece::Lone(_) => return None,
+            }
+        }
+        Some(text)
+    }
+
+    /// What it is made of. Each piece is looked at once.
+    #[inline]
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'d>> + use<'d> {
+        let (mut left, is_escaped) = (self.raw, self.escaped);
+        std::iter::from_fn(move || {
+            let Some(escape) = left.strip_prefix('\\').filter(|_| is_escaped) else {
+                let is_end = |byte: u8| byte == b'\\';
+                let end = if is_escaped { left.bytes().position(is_end) } else { None };
+                let (plain, rest) = left.split_at_checked(end.unwrap_or(left.len()))?;
+                left = rest;
+                return (!plain.is_empty()).then_some(Piece::Plain(plain));
+            };
+            let (unit, rest) = escaped_unit(escape)?;
+            left = rest;
+            if let 0xd800..0xdc00 = unit
+                && let Some((low @ 0xdc00..0xe000, rest)) =
+                    rest.strip_prefix('\\').and_then(escaped_unit)
+            {
+                left = rest;
+                let character = char::decode_utf16([unit, low]).next()?.ok()?;
+                return Some(Piece::Escaped(character));
+            }
+            Some(char::from_u32(unit.into()).map_or(Piece::Lone(unit), Piece::Escaped))
+        })
     }
 
     /// Whether it says this text.
@@ -60,35 +131,19 @@ impl<'d> Text<'d> {
     /// The UTF-16 code units that the string stands for.
     #[inline]
     pub fn units(&self) -> impl Iterator<Item = u16> + use<'d> {
-        let mut chars = self.raw.chars();
-        let mut low = None;
-        let escaped = self.escaped;
-        std::iter::from_fn(move || {
-            if let Some(unit) = low.take() {
-                return Some(unit);
-            }
-            match chars.next()? {
-                '\\' if escaped => Some(match chars.next()? {
-                    'b' => 0x08,
-                    'f' => 0x0c,
-                    'n' => 0x0a,
-                    'r' => 0x0d,
-                    't' => 0x09,
-                    'u' => {
-                        let digits = chars.as_str().get(..4)?;
-                        chars.nth(3);
-                        u16::from_str_radix(digits, 16).ok()?
-                    }
-                    // `"`, `\` and `/` stand for themselves.
-                    other => u16::try_from(u32::from(other)).ok()?,
-                }),
-                other => {
-                    let mut buffer = [0; 2];
-                    let units = other.encode_utf16(&mut buffer);
-                    low = units.get(1).copied();
-                    units.first().copied()
+        self.pieces().flat_map(|piece| {
+            let mut buffer = [0; 2];
+            let (plain, other) = match piece {
+                Piece::Plain(plain) => (plain, None),
+                Piece::Escaped(character) => ("", Some(&*character.encode_utf16(&mut buffer))),
+                Piece::Lone(unit) => {
+                    buffer = [unit, 0];
+                    ("", buffer.get(..1))
                 }
-            }
+            };
+            let other = other.map(|units| (units.first().copied(), units.get(1).copied()));
+            let (first, second) = other.unwrap_or_default();
+            plain.encode_utf16().chain(first).chain(second)
         })
     }
 

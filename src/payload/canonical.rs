@@ -6,7 +6,7 @@
 //! that re-serialises would move them. Here they stand where JavaScript puts them.
 
 use super::number;
-use crate::json::{self, Document, Kind, ParseError, Text, Value};
+use crate::json::{self, Document, Kind, ParseError, Piece, Text, Value};
 use crate::order::in_order;
 use std::cmp::Ordering;
 
@@ -71,18 +71,12 @@ pub(super) fn object<T: Copy>(
         members.iter().for_each(&mut member);
     } else {
         let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
-        let mut positions =
-            if are_plain { in_order_of_bytes(&names) } else { in_name_order(&names) };
+        let sorted = if are_plain { sorted_by_bytes(&names) } else { sorted(&names) };
         // Of the same names only the last.
-        positions.dedup_by(|later, kept| {
-            let pair = names.get(*later).zip(names.get(*kept));
-            let is_same = pair.is_some_and(|(a, b)| order(a, b).is_eq());
-            if is_same {
-                *kept = *later;
-            }
-            is_same
-        });
-        positions.iter().filter_map(|position| members.get(*position)).for_each(&mut member);
+        let next = sorted.iter().skip(1).map(Some).chain([None]);
+        let is_last = |next: Option<&Sorted>| next.is_none_or(|next| !next.is_again);
+        let written = sorted.iter().zip(next).filter(|(_, next)| is_last(*next));
+        written.filter_map(|(this, _)| members.get(this.position)).for_each(&mut member);
     }
     if first {
         out.push(b'{');
@@ -103,13 +97,17 @@ fn by_bytes(a: &Text<'_>, b: &Text<'_>) -> Ordering {
     a.raw().cmp(b.raw())
 }
 
-fn in_order_of_bytes(names: &[Text<'_>]) -> Vec<usize> {
-    in_order(names.len(), &|a, b| names.get(a).map(Text::raw).cmp(&names.get(b).map(Text::raw)))
+/// A name in its place.
+pub(super) struct Sorted {
+    /// Where it was before.
+    pub(super) position: usize,
+    /// It is the same as the one before it.
+    pub(super) is_again: bool,
 }
 
-/// The positions of names in the order in which members are written. Each name is decoded once: it is compared
-/// many times.
-pub(super) fn in_name_order(names: &[Text<'_>]) -> Vec<usize> {
+/// Names in the order in which members are written; the same ones as they were before. Each is decoded once: it
+/// is compared many times.
+pub(super) fn sorted(names: &[Text<'_>]) -> Vec<Sorted> {
     let mut units = Vec::with_capacity(names.iter().map(|name| name.raw().len()).sum());
     let decoded: Vec<_> = names
         .iter()
@@ -119,29 +117,36 @@ pub(super) fn in_name_order(names: &[Text<'_>]) -> Vec<usize> {
             (array_index(name), start..units.len())
         })
         .collect();
-    let key = |position: usize| {
+    sorted_by(names.len(), |position| {
         let (index, range) = decoded.get(position)?;
         Some((index.is_none(), *index, units.get(range.clone())?))
-    };
-    in_order(names.len(), &|a, b| key(a).cmp(&key(b)))
+    })
+}
+
+fn sorted_by_bytes(names: &[Text<'_>]) -> Vec<Sorted> {
+    sorted_by(names.len(), |position| names.get(position).map(Text::raw))
+}
+
+fn sorted_by<K: Ord>(count: usize, key: impl Fn(usize) -> K) -> Vec<Sorted> {
+    let mut before = None;
+    let positions = in_order(count, &|a, b| key(a).cmp(&key(b)));
+    let marked = positions.into_iter().map(|position| {
+        let is_again = before.replace(position).is_some_and(|before| key(before) == key(position));
+        Sorted { position, is_again }
+    });
+    marked.collect()
 }
 
 #[inline]
 pub(super) fn string(out: &mut Vec<u8>, text: Text<'_>) {
     out.push(b'"');
-    if text.is_escaped() {
-        for unit in char::decode_utf16(text.units()) {
-            match unit {
-                Ok(character) => json::escape(out, character),
-                Err(lone) => {
-                    let unit = lone.unpaired_surrogate();
-                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
-                }
-            }
+    for piece in text.pieces() {
+        match piece {
+            // A valid JSON string without a backslash holds nothing that has to be escaped.
+            Piece::Plain(plain) => out.extend_from_slice(plain.as_bytes()),
+            Piece::Escaped(character) => json::escape(out, character),
+            Piece::Lone(unit) => out.extend_from_slice(format!("\\u{unit:04x}").as_bytes()),
         }
-    } else {
-        // A valid JSON string without a backslash holds nothing that has to be escaped.
-        out.extend_from_slice(text.raw().as_bytes());
     }
     out.push(b'"');
 }

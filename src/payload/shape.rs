@@ -1,7 +1,7 @@
 //! What is pushed for each kind of event: the platform's own shapes, with aliases in place of
 //! field ids.
 
-use super::canonical::{self, array, in_name_order, object};
+use super::canonical::{self, Sorted, array, object, sorted};
 use crate::capture::{Actor, Event, Op};
 use crate::form::{Field, FieldType, Fields, Form, FormKey, Marks, Schema, Widget};
 use crate::host::UnixMillis;
@@ -149,11 +149,11 @@ fn changes(out: &mut Vec<u8>, before: Value<'_>, after: Value<'_>, fields: &Fiel
     // one side the last counts.
     let split = before.len();
     let sides: Members<'_> = before.into_iter().chain(after).collect();
-    let sorted = in_name_order(&sides.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let names: Vec<_> = sides.iter().map(|(name, _)| *name).collect();
     let mut differing: Vec<(Text<'_>, [Option<Content<'_>>; 2])> = Vec::new();
-    for position in sorted {
+    for Sorted { position, is_again } in sorted(&names) {
         let Some((name, content)) = sides.get(position) else { continue };
-        if differing.last().is_none_or(|(last, _)| last.compare(name).is_ne()) {
+        if !is_again {
             differing.push((*name, [None; 2]));
         }
         if let Some((_, [old, new])) = differing.last_mut() {
