@@ -178,6 +178,8 @@ pub struct EgressReport {
     pub transport_failure: String,
     /// Where the target is, if the answer is its own: the address that was judged.
     pub address: Option<Box<str>>,
+    /// How many addresses the target has that the egress policy allows; 0 if that is not known.
+    pub addresses: u32,
 }
 
 /// What a metric is.

@@ -12,7 +12,7 @@ pub(super) use tell::{record_of, record_of_ending};
 
 use super::lane::{Job, Lane};
 use super::quiet::Quiet;
-use super::request::{self, Stamp};
+use super::request::{self, Route, Stamp};
 use super::rotation::is_rotating;
 use super::verdict::{Cause, Way};
 use super::{Purpose, Webhook, WhileDisabled};
@@ -35,6 +35,9 @@ const BURST_PAUSE: Duration = Duration::from_millis(1);
 /// How long a lane rests when the limits of the gateway are reached: what is tried meanwhile would only use up
 /// its retries.
 const LIMITS_PAUSE: Duration = Duration::from_millis(100);
+
+/// The least time that an address is tried for.
+const LEAST_TIME: Duration = Duration::from_millis(50);
 
 /// A webhook is told to be blocked if it still is after so long; at once if only a person can mend it.
 const BLOCKED_PATIENCE: Duration = Duration::from_secs(5);
@@ -121,7 +124,8 @@ struct Attempt {
     job: Job,
     loaded: Loaded,
     stamp: Stamp,
-    sent: Duration,
+    /// When it began: what remained of its time was left for the address that was tried last.
+    began: Duration,
     way: Way,
 }
 
@@ -138,7 +142,7 @@ impl<S: Store> Courier<S> {
     /// A courier with nothing to do.
     pub fn new(targets: Rc<[Rc<Webhook>]>, metrics: Rc<Metrics>, store: S) -> Self {
         Courier {
-            lanes: targets.iter().map(|_| Lane::default()).collect(),
+            lanes: targets.iter().map(|_| Lane::new()).collect(),
             quiet: targets.iter().map(|_| Voices::default()).collect(),
             targets,
             metrics,
@@ -275,6 +279,7 @@ impl<S: Store> Courier<S> {
                 accepted: push.accepted,
                 signer: None,
                 is_second_try: false,
+                tried: None,
             };
             lane.add(job, due);
         }
@@ -318,7 +323,7 @@ impl<S: Store> Courier<S> {
         self.is_leaving = true;
         if self.in_flight.is_empty() && !self.store.is_busy() && !self.has_left {
             self.has_left = true;
-            self.lanes.iter_mut().for_each(|lane| *lane = Lane::default());
+            self.lanes.iter_mut().for_each(|lane| *lane = Lane::new());
             self.store.leave(host);
             host.set_timer(None);
         }
@@ -395,9 +400,12 @@ impl<S: Store> Courier<S> {
         let stamp = Stamp::new(host, signer);
         let address = queue.shortcut.address(now);
         let way = Way::to(&target.target, address);
-        let sent = request::send(host, target, &loaded.entry.push, stamp, address);
+        let began = job.tried.map_or(now, |(began, _)| began);
+        let timeout = target.timeout.saturating_sub(now.saturating_sub(began)).max(LEAST_TIME);
+        let way_to = Route { address, turn: queue.shortcut.turn, timeout };
+        let sent = request::send(host, target, &loaded.entry.push, stamp, way_to);
         let target = Rc::clone(target);
-        let attempt = Attempt { lane: Some(lane), target, job, loaded, stamp, sent: now, way };
+        let attempt = Attempt { lane: Some(lane), target, job, loaded, stamp, began, way };
         match sent {
             Ok(id) => {
                 self.metrics.attempt(host, &attempt.target.id);

@@ -33,6 +33,8 @@ pub(super) struct Job {
     pub(super) signer: Option<Signer>,
     /// The attempt that is next, or under way, was refused once already, with the other secret.
     pub(super) is_second_try: bool,
+    /// When this attempt began, and how many addresses did not answer since.
+    pub(super) tried: Option<(Duration, u32)>,
 }
 
 /// A push that waits for its next attempt.
@@ -91,6 +93,19 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// A lane with nothing in it. Each begins with another address of its target.
+    pub(super) fn new() -> Self {
+        let mut lane = Lane::default();
+        lane.forget_way();
+        lane
+    }
+
+    /// The target may be another now.
+    pub(super) fn forget_way(&mut self) {
+        let [first, second, ..] = self.hash.hash_one(()).to_le_bytes();
+        self.shortcut = Shortcut::anew(u16::from_le_bytes([first, second]));
+    }
+
     /// The key of a push's record.
     pub(super) fn record_key(&self, push: &Push) -> RecordKey {
         self.hash.hash_one((&push.form, &push.record_id))
@@ -258,6 +273,7 @@ mod tests {
             accepted: UnixMillis(0),
             signer: None,
             is_second_try: false,
+            tried: None,
         };
         let mut lane = Lane::default();
         lane.add(job, Duration::ZERO);

@@ -2,8 +2,9 @@
 
 use super::Webhook;
 use super::courier::{Ending, record_of_ending};
-use super::request::{self, Stamp};
+use super::request::{self, Route, Stamp};
 use super::rotation::{Signer, is_rotating, may_refuse_signer};
+use super::shortcut::Turn;
 use super::verdict::{Cause, Verdict, Way, judge};
 use crate::form::FormKey;
 use crate::history::{Outcome, Record};
@@ -22,12 +23,21 @@ pub struct Probe {
     push: Push,
     stamp: Stamp,
     sent: Duration,
+    turn: Turn,
+}
+
+/// How many addresses the egress listener says that the target has.
+fn addresses(reply: &Reply) -> u32 {
+    match reply {
+        Reply::Answer(Answer { egress: Some(report), .. }) => report.addresses,
+        _ => 0,
+    }
 }
 
 /// What a reply to a test push means.
 #[derive(Debug)]
 pub enum Heard {
-    /// The test is made once more, with the old secret of a rotation: there is another reply to come.
+    /// The test is made once more: there is another reply to come.
     Again(CalloutId, Box<Probe>),
     /// It is over.
     Over(Box<Probed>),
@@ -61,18 +71,20 @@ impl Probe {
             trace: Vec::new(),
             body: BODY.to_vec(),
         };
-        Probe::send_signed(host, webhook, push, Signer::New)
+        Probe::send_so(host, webhook, push, Signer::New, Turn::default())
     }
 
-    fn send_signed(
+    fn send_so(
         host: &impl Host,
         webhook: Rc<Webhook>,
         push: Push,
         signer: Signer,
+        turn: Turn,
     ) -> Result<(CalloutId, Self), Box<Probed>> {
         let stamp = Stamp::new(host, signer);
-        let sent = request::send(host, &webhook, &push, stamp, None);
-        let probe = Probe { webhook, push, stamp, sent: host.uptime() };
+        let route = Route { address: None, turn, timeout: webhook.timeout };
+        let sent = request::send(host, &webhook, &push, stamp, route);
+        let probe = Probe { webhook, push, stamp, sent: host.uptime(), turn };
         match sent {
             Ok(id) => Ok((id, probe)),
             Err(error) => {
@@ -83,27 +95,35 @@ impl Probe {
         }
     }
 
-    /// What the reply means.
+    /// What the reply means. As any push, the test is made once more if it may do better with the old secret of a
+    /// rotation, or at the next address.
     pub fn hear(self, host: &impl Host, reply: &Reply) -> Heard {
         let elapsed = host.uptime().saturating_sub(self.sent);
         let Webhook { target, timeout, .. } = &*self.webhook;
         let verdict = judge(reply, Way::to(target, None), elapsed, *timeout);
         let answer = verdict.answer(reply);
-        let probed = match verdict {
-            Verdict::Delivered => self.end(host, "", answer),
-            Verdict::Failed(cause)
-                if self.stamp.signer == Signer::New
-                    && is_rotating(&self.webhook)
-                    && may_refuse_signer(&cause, true) =>
-            {
-                return match Probe::send_signed(host, self.webhook, self.push, Signer::Old) {
-                    Ok((id, again)) => Heard::Again(id, Box::new(again)),
-                    Err(probed) => Heard::Over(probed),
-                };
-            }
-            Verdict::Failed(cause) => self.end(host, &cause.to_string(), answer),
+        let cause = match &verdict {
+            Verdict::Delivered => return Heard::Over(Box::new(self.end(host, "", answer))),
+            Verdict::Failed(cause) => cause,
         };
-        Heard::Over(Box::new(probed))
+        let signer = self.stamp.signer;
+        let again = if signer == Signer::New
+            && is_rotating(&self.webhook)
+            && may_refuse_signer(cause, true)
+        {
+            Some((Signer::Old, self.turn))
+        } else {
+            let next = self.turn.next();
+            let is_another = cause.is_unconnected() && next.failed < addresses(reply);
+            is_another.then_some((signer, next))
+        };
+        let Some((signer, turn)) = again else {
+            return Heard::Over(Box::new(self.end(host, &cause.to_string(), answer)));
+        };
+        match Probe::send_so(host, self.webhook, self.push, signer, turn) {
+            Ok((id, again)) => Heard::Again(id, Box::new(again)),
+            Err(probed) => Heard::Over(probed),
+        }
     }
 
     fn end(self, host: &impl Host, cause: &str, answer: Option<&Answer>) -> Probed {

@@ -1,6 +1,7 @@
 //! The HTTP request of one attempt.
 
 use super::rotation::Signer;
+use super::shortcut::Turn;
 use super::{Webhook, webhook};
 use crate::history;
 use crate::host::{Callout, CalloutError, CalloutId, Host, UnixMillis};
@@ -8,9 +9,13 @@ use crate::platform::Job;
 use crate::sign::{Scheme, jodoo, standard};
 use crate::store::Push;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Tells the egress listener which of its clusters to take, the plain or the TLS one.
 const SCHEME_HEADER: &str = "x-formhook-scheme";
+
+/// Tells it which of several addresses to take.
+const TURN_HEADER: &str = "x-formhook-turn";
 
 /// Tells a cluster past the egress listener where to connect to. The cluster takes it off again.
 const ADDRESS_HEADER: &str = "x-formhook-address";
@@ -93,15 +98,27 @@ fn request<'a>(
     Request { path, headers }
 }
 
-/// Sends one attempt, past the egress listener if the address is known.
+/// How an attempt gets to its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route<'a> {
+    /// Where to go past the egress listener, if that is known.
+    pub(super) address: Option<&'a str>,
+    /// Which address the listener is to take.
+    pub(super) turn: Turn,
+    /// How long it may take.
+    pub(super) timeout: Duration,
+}
+
+/// Sends one attempt.
 pub(super) fn send(
     host: &impl Host,
     webhook: &Webhook,
     push: &Push,
     stamp: Stamp,
-    address: Option<&str>,
+    Route { address, turn, timeout }: Route<'_>,
 ) -> Result<CalloutId, CalloutError> {
     let target = &webhook.target;
+    let turn = turn.to_string();
     let Request { path, headers: own } = request(webhook, push, stamp, Purpose::Send);
     let mut headers = vec![
         (":method", "POST"),
@@ -115,6 +132,7 @@ pub(super) fn send(
         headers.push((ADDRESS_HEADER, address));
     } else if target.is_by_egress() {
         headers.push((SCHEME_HEADER, target.scheme()));
+        headers.push((TURN_HEADER, &turn));
     }
     headers.extend(own.iter().map(|(name, value)| (*name, &**value)));
     let body = match webhook.purpose {
@@ -124,7 +142,7 @@ pub(super) fn send(
         }
         webhook::Purpose::Push | webhook::Purpose::Notify(_) => Cow::Borrowed(&push.body),
     };
-    host.call(Callout { cluster, headers, body: &body, timeout: webhook.timeout })
+    host.call(Callout { cluster, headers, body: &body, timeout })
 }
 
 /// The headers of an attempt as the history may show them: no signature, no credential.

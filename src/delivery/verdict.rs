@@ -71,6 +71,12 @@ impl Cause {
         matches!(self, Cause::UnknownCluster | Cause::NoEgress) || self.is_of_limits()
     }
 
+    /// Whether there was no connection, so that nothing of the push left the gateway. Another address of the
+    /// target may do better.
+    pub fn is_unconnected(&self) -> bool {
+        matches!(self, Cause::ConnectionRefused | Cause::ConnectionFailed(_) | Cause::Tls(_))
+    }
+
     /// Whether the gateway may take the next push no more than this one.
     pub fn is_of_limits(&self) -> bool {
         matches!(self, Cause::Overflow | Cause::NoHost | Cause::NotTaken)
@@ -183,8 +189,7 @@ fn gateways_own(answer: &Answer) -> Option<Cause> {
         BARE_FAILURE if transport_failure.is_empty() => {
             Cause::ConnectionFailed("it was refused, or closed while it was being opened".into())
         }
-        _ => unconnected(reason, transport_failure)
-            .unwrap_or_else(|| Cause::ConnectionFailed(words(reason))),
+        _ => unconnected(reason, transport_failure).unwrap_or_else(|| Cause::Other(words(reason))),
     })
 }
 
@@ -317,6 +322,7 @@ mod tests {
             details: details.into(),
             transport_failure: transport_failure.into(),
             address: None,
+            addresses: 0,
         }
     }
 
@@ -353,7 +359,7 @@ mod tests {
             (503, "remote reset", "connection closed before an answer"),
             (502, "protocol error", "the answer is not HTTP"),
             (503, "overflow", "the gateway's connection limits are reached"),
-            (503, "something new", "connection failed: something new"),
+            (503, "something new", "something new"),
             (503, "connection timeout", "connection failed: no answer in time"),
             (503, "local connection failure", "connection failed: no answer in time"),
             (

@@ -142,6 +142,8 @@ pub fn reply(headers: usize, body: usize) -> Reply {
             flags,
             transport_failure: transport_failure.unwrap_or_default(),
             address: text_if(is_upstream, "x-formhook-address").map(String::into_boxed_str),
+            addresses: number(MapType::HttpCallResponseHeaders, "x-formhook-addresses")
+                .unwrap_or(0),
             details,
         }
     };

@@ -9,6 +9,7 @@ mod support;
 #[path = "../support/orders.rs"]
 mod orders;
 
+mod addresses;
 mod admin;
 mod aliases;
 mod api_call;

@@ -43,6 +43,7 @@ pub fn react(random: &Random, mood: Mood, sent: &Sent) -> (Reply, u64) {
             details: details.into(),
             transport_failure: String::new(),
             address: is_own.then(|| "192.0.2.1:443".into()),
+            addresses: u32::try_from(random.below(4)).unwrap(),
         };
         // Past the egress listener there is nobody to report.
         let egress = (!sent.headers.contains_key("x-formhook-address")).then_some(egress);

@@ -4,6 +4,7 @@
 // Each of the programs that include this uses its own part of it.
 #![allow(dead_code, unused_imports)]
 
+pub mod dns;
 pub mod documents;
 pub mod gateway;
 pub mod platform;

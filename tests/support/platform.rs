@@ -81,7 +81,7 @@ struct Desk {
 /// Listens there, with a queue for as many connections at once as a test may make: by tokio's own, of 1,024,
 /// the kernel drops some of two thousand.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(4096)

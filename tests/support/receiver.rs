@@ -59,6 +59,11 @@ impl Receiver {
         Self::answering(|_| StatusCode::OK.into_response()).await
     }
 
+    /// Takes every push, at this address of the machine's own.
+    pub async fn at(address: SocketAddr) -> Self {
+        Self::serving(listen(address).unwrap(), Arc::new(|_| StatusCode::OK.into_response()))
+    }
+
     /// Answers by a rule.
     pub async fn answering(rule: impl Fn(&Received) -> Response + Send + Sync + 'static) -> Self {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();

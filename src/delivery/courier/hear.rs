@@ -6,8 +6,8 @@ use super::super::retry_after::retry_after;
 use super::super::rotation::{is_rotating, may_refuse_signer};
 use super::super::verdict::{Cause, Verdict, Way, judge};
 use super::{
-    Attempt, BLOCKED_PATIENCE, Courier, Ending, Fetched, LIMITS_PAUSE, Lane, NO_WEBHOOK,
-    record_of_ending, tell::status,
+    Attempt, BLOCKED_PATIENCE, Courier, Ending, Fetched, LEAST_TIME, LIMITS_PAUSE, Lane,
+    NO_WEBHOOK, record_of_ending, tell::status,
 };
 use crate::duration;
 use crate::history::Outcome;
@@ -34,7 +34,7 @@ impl<S: Store> Courier<S> {
         };
         let now = host.uptime();
         let target = Rc::clone(&attempt.target);
-        let elapsed = now.saturating_sub(attempt.sent);
+        let elapsed = now.saturating_sub(attempt.began);
         let mut verdict = judge(reply, attempt.way, elapsed, target.timeout);
         self.find_way(&attempt, reply, &verdict, now);
         let answer = verdict.answer(reply);
@@ -96,7 +96,9 @@ impl<S: Store> Courier<S> {
         }
         let Some(lane) = self.lane_of(attempt) else { return };
         match (attempt.way, reply) {
-            (Way::Egress, Reply::Answer(answer)) => lane.shortcut.learn(answer, now),
+            (Way::Egress, Reply::Answer(Answer { egress: Some(report), .. })) => {
+                lane.shortcut.learn(report, now);
+            }
             (Way::PastEgress, _) if *verdict != Verdict::Delivered => lane.shortcut.forget(),
             _ => {}
         }
@@ -167,7 +169,7 @@ impl<S: Store> Courier<S> {
         } else if is_current {
             self.unblocked(host, position);
         }
-        let Attempt { mut job, loaded, stamp, .. } = attempt;
+        let Attempt { mut job, loaded, stamp, began, way, .. } = attempt;
         let (Some(target), Some(lane), Some(quiet)) = (
             self.targets.get(position),
             self.lanes.get_mut(position),
@@ -175,6 +177,29 @@ impl<S: Store> Courier<S> {
         ) else {
             return;
         };
+        let may_be_address = cause.is_unconnected() || matches!(cause, Cause::Timeout(_));
+        if way != Way::Cluster && is_current && may_be_address {
+            lane.shortcut.turn_to_next();
+        }
+        let failed = job.tried.take().map_or(1, |(_, failed)| failed.saturating_add(1));
+        let is_time_left = now.saturating_sub(began).saturating_add(LEAST_TIME) <= target.timeout;
+        if way != Way::Cluster
+            && is_current
+            && cause.is_unconnected()
+            && failed < lane.shortcut.addresses
+            && is_time_left
+        {
+            job.tried = Some((began, failed));
+            // Nobody has seen the signature.
+            job.signer = Some(stamp.signer.other());
+            log::debug!(
+                "push {} to webhook {}: {cause}; trying the next of {} addresses",
+                loaded.entry.push.id,
+                target.id,
+                lane.shortcut.addresses
+            );
+            return lane.again_first(job);
+        }
         let asked =
             answer.and_then(|answer| retry_after(answer.retry_after.as_deref()?, host.now()));
         if cause.is_of_limits() {

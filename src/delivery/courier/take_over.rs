@@ -18,7 +18,7 @@ impl<S: Store> Courier<S> {
         let moves: Vec<Option<usize>> = (self.targets.iter())
             .map(|old| targets.iter().position(|new| new.id == old.id))
             .collect();
-        let lanes = targets.iter().map(|_| Lane::default()).collect();
+        let lanes = targets.iter().map(|_| Lane::new()).collect();
         let quiet = targets.iter().map(|_| Voices::default()).collect();
         let lanes = std::mem::replace(&mut self.lanes, lanes);
         let quiet = std::mem::replace(&mut self.quiet, quiet);
@@ -26,7 +26,7 @@ impl<S: Store> Courier<S> {
         let mut left_over = Vec::new();
         for ((mut lane, quiet), position) in lanes.into_iter().zip(quiet).zip(&moves) {
             // The URL may be another now.
-            lane.shortcut.forget();
+            lane.forget_way();
             let new =
                 position.and_then(|at| Some((self.lanes.get_mut(at)?, self.quiet.get_mut(at)?)));
             match new {

@@ -143,7 +143,7 @@ impl Setup {
     }
 
     /// Lets pushes reach a private network, as the comment in the file describes.
-    fn allow(mut self, address: &str, prefix_len: u8) -> Self {
+    pub fn allow(mut self, address: &str, prefix_len: u8) -> Self {
         let filters = &mut self.connection_manager_of("formhook_egress")["http_filters"];
         let rbac = named(filters, "envoy.filters.http.rbac");
         let rules = "/typed_config/rules/policies/address_not_allowed/permissions/0/and_rules";
@@ -276,6 +276,27 @@ impl Setup {
             }
         }
         moved(&mut self.config, folder);
+    }
+
+    /// Has the names of targets resolved by this server.
+    pub fn resolving_by(mut self, server: SocketAddr) -> Self {
+        let address = json!({"address": server.ip().to_string(), "port_value": server.port()});
+        let resolver = json!({
+            "name": "envoy.network.dns_resolver.cares",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+                "resolvers": [{"socket_address": address}],
+                "dns_resolver_options": {"no_default_search_domain": true},
+            },
+        });
+        self.cluster("formhook_names")["typed_dns_resolver_config"] = resolver.clone();
+        let filters = &mut self.connection_manager_of("formhook_egress")["http_filters"];
+        let filter = named(filters, "envoy.filters.http.dynamic_forward_proxy");
+        filter["typed_config"]["dns_cache_config"]["typed_dns_resolver_config"] = resolver.clone();
+        let cluster = self.cluster("formhook_resolve");
+        let cache = cluster.pointer_mut("/cluster_type/typed_config/dns_cache_config").unwrap();
+        cache["typed_dns_resolver_config"] = resolver;
+        self
     }
 
     /// Adds a cluster with one host, at this address.
