@@ -386,7 +386,7 @@ async fn ids_that_are_used_once_fill_no_memory_for_ever() {
     let names = |metrics: &[(String, String)]| metrics.len();
     let now = metrics_of_webhooks(&gateway).await;
     assert!(names(&now) <= names(&full) + 4, "{} {}", full.len(), now.len());
-    assert!(full.len() < 12 * 501 + 100, "{}", full.len());
+    assert!(full.len() < 14 * 501 + 100, "{}", full.len());
     let gauges = ["_pending", "_failed_cache_entries", "_webhook_disabled", "_webhook_failures"];
     let is_gauge =
         |name: &str| gauges.iter().any(|gauge| name.contains(&format!("formhook{gauge}")));
