@@ -267,3 +267,22 @@ fn pushes_that_wait_for_a_webhook_that_is_deleted_go_to_the_failed_cache() {
     gateway.process.refusals.set(0);
     assert_eq!(authorities(&gateway.run(|_| 200)), ["crm.example", "crm.example"]);
 }
+
+#[test]
+fn a_connection_that_a_cluster_drops_does_not_slow_its_target_down_but_an_answer_of_503_does() {
+    for (is_local, expected) in [(true, 1), (false, 0)] {
+        let mut gateway = gateway("");
+        gateway.configure(
+            r#"{"platform":"jodoo","webhooks":[{"id":"crm","url":"https://crm.example/","cluster":"c","retry":["1h"]}]}"#,
+        );
+        gateway.create(0);
+        let (host, pipeline) = &mut gateway.workers[0];
+        let push = host.sent.take().remove(0);
+        let begin = "upstream connect error or disconnect/reset before headers. reset reason: ";
+        let excerpt = [begin, "connection termination"].concat().into_bytes();
+        let answer = Answer { status: 503, excerpt, is_local, ..Answer::default() };
+        pipeline.reply(&**host, push.id, &Reply::Answer(answer));
+        gateway.create(0);
+        assert_eq!(gateway.workers[0].0.sent.borrow().len(), expected, "{is_local}");
+    }
+}
