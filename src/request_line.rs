@@ -63,37 +63,61 @@ impl<'r> RequestLine<'r> {
 ///
 /// The letters keep their case and segments their `;parameters`; both are for the comparison to overlook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NormalPath<'p>(Cow<'p, str>);
+pub struct NormalPath<'p> {
+    text: Cow<'p, str>,
+    has_parameters: bool,
+    has_capitals: bool,
+}
 
 impl<'p> NormalPath<'p> {
     /// The normal form of a `:path`.
     pub fn new(path: &'p [u8]) -> Self {
         let end = path.iter().position(|byte| matches!(byte, b'?' | b'#'));
         let path = path.get(..end.unwrap_or(path.len())).unwrap_or_default();
-        match std::str::from_utf8(path) {
-            Ok(text) if is_normal(path) => NormalPath(Cow::Borrowed(text)),
-            _ => NormalPath(Cow::Owned(normalized(path))),
-        }
+        NormalPath::of(match std::str::from_utf8(path) {
+            Ok(text) if is_normal(path) => Cow::Borrowed(text),
+            _ => Cow::Owned(normalized(path)),
+        })
+    }
+
+    fn of(text: Cow<'p, str>) -> Self {
+        let has_parameters = text.bytes().any(|byte| byte == b';');
+        let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        NormalPath { text, has_parameters, has_capitals }
+    }
+
+    /// Whether it begins with this, which has no capital letters of ASCII, in whichever case its own are.
+    pub fn begins_with(&self, beginning: &str) -> bool {
+        let own = self.text.as_bytes().get(..beginning.len());
+        own.is_some_and(|own| match self.has_capitals {
+            true => own.eq_ignore_ascii_case(beginning.as_bytes()),
+            false => own == beginning.as_bytes(),
+        })
+    }
+
+    /// Whether a segment has `;parameters`.
+    pub fn has_parameters(&self) -> bool {
+        self.has_parameters
     }
 
     /// The path as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The segments, each without its parameters.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/').skip(1).map(without_parameters)
+        self.text.split('/').skip(1).map(without_parameters)
     }
 
     /// The path as a server reads it that decodes before it looks for slashes; `None` if that is the same.
     fn divided(&self) -> Option<NormalPath<'static>> {
-        let text = match &self.0 {
+        let text = match &self.text {
             Cow::Owned(text) if text.contains("%2F") || text.contains("%5C") => text,
             _ => return None,
         };
         let text = text.replace("%2F", "/").replace("%5C", "/");
-        Some(NormalPath(Cow::Owned(normalized(text.as_bytes()))))
+        Some(NormalPath::of(Cow::Owned(normalized(text.as_bytes()))))
     }
 }
 

@@ -70,8 +70,10 @@ fn deep() -> String {
     format!("{}1{}", r#"{"b":["#.repeat(254), r#"],"a":2}"#.repeat(254))
 }
 
-/// Members of a record, by what is odd in them.
-fn members() -> Vec<(&'static str, fn() -> String)> {
+/// What is odd, and members of a record that have it.
+type Odd = (&'static str, fn() -> String);
+
+fn members() -> Vec<Odd> {
     vec![
         ("plain names", || repeated(|n| format!(r#""k{}":1"#, shuffled(n)))),
         ("names with a long beginning", || {

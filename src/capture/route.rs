@@ -7,8 +7,9 @@ use crate::request_line::{NormalPath, decoded, normal_segment, resolved, without
 pub(super) struct Template {
     text: Box<str>,
     segments: Vec<Segment>,
-    /// No shorter path matches: with ids in them, most templates are longer than most paths.
-    shortest: usize,
+    /// All that stands before the first capture, in small letters: most templates are told from a path by that.
+    beginning: Box<str>,
+    has_captures: bool,
 }
 
 /// A text that stands at the beginning of a segment, and what is captured after it; without a capture the text
@@ -42,10 +43,17 @@ impl Template {
             }
             segments.push(segment);
         }
-        let least =
-            |segment: &Segment| 1 + segment.text.len() + usize::from(segment.capture.is_some());
-        let shortest = segments.iter().map(least).sum();
-        Some(Template { text: template.into(), segments, shortest })
+        let mut beginning = String::new();
+        for segment in &segments {
+            beginning.push('/');
+            beginning.push_str(&segment.text);
+            if segment.capture.is_some() {
+                break;
+            }
+        }
+        let has_captures = segments.iter().any(|segment| segment.capture.is_some());
+        let beginning = beginning.to_ascii_lowercase().into();
+        Some(Template { text: template.into(), segments, beginning, has_captures })
     }
 
     /// The template as it was given.
@@ -79,12 +87,25 @@ impl Template {
 
     /// Whether it matches a path, in whichever case its letters are.
     pub(super) fn matches(&self, path: &NormalPath<'_>) -> bool {
-        self.walk(path, |_, _| {})
+        if path.has_parameters() {
+            return self.walk(path, |_, _| {});
+        }
+        let text = path.as_str();
+        let has_room = match self.has_captures {
+            true => text.len() > self.beginning.len(),
+            false => text.len() == self.beginning.len(),
+        };
+        has_room
+            && path.begins_with(&self.beginning)
+            && (!self.has_captures || self.walk(path, |_, _| {}))
     }
 
     /// The captures of a path that it matches, decoded. What is no UTF-8 is left out.
     pub(super) fn captures(&self, path: &NormalPath<'_>) -> Vec<(Box<str>, Box<str>)> {
         let mut captures = Vec::new();
+        if !self.has_captures {
+            return captures;
+        }
         self.walk(path, |name, value| {
             if let Some(value) = decoded(value) {
                 captures.push((name.into(), value.into()));
@@ -96,9 +117,6 @@ impl Template {
     /// Whether it matches a path. Hands over the captures that it comes by, none of them empty.
     fn walk(&self, path: &NormalPath<'_>, mut captured: impl FnMut(&str, &str)) -> bool {
         let mut left = path.as_str();
-        if left.len() < self.shortest {
-            return false;
-        }
         for segment in &self.segments {
             let Some(path) = left.strip_prefix('/') else { return false };
             let (whole, after) = path.split_at(path.find('/').unwrap_or(path.len()));

@@ -127,6 +127,7 @@ fn sorted_by_bytes(names: &[Text<'_>]) -> Vec<Sorted> {
     sorted_by(names.len(), |position| names.get(position).map(Text::raw))
 }
 
+#[inline]
 fn sorted_by<K: Ord>(count: usize, key: impl Fn(usize) -> K) -> Vec<Sorted> {
     let mut before = None;
     let positions = in_order(count, &|a, b| key(a).cmp(&key(b)));
@@ -140,9 +141,14 @@ fn sorted_by<K: Ord>(count: usize, key: impl Fn(usize) -> K) -> Vec<Sorted> {
 #[inline]
 pub(super) fn string(out: &mut Vec<u8>, text: Text<'_>) {
     out.push(b'"');
+    if !text.is_escaped() {
+        // A valid JSON string without a backslash holds nothing that has to be escaped.
+        out.extend_from_slice(text.raw().as_bytes());
+        out.push(b'"');
+        return;
+    }
     for piece in text.pieces() {
         match piece {
-            // A valid JSON string without a backslash holds nothing that has to be escaped.
             Piece::Plain(plain) => out.extend_from_slice(plain.as_bytes()),
             Piece::Escaped(character) => json::escape(out, character),
             Piece::Lone(unit) => out.extend_from_slice(format!("\\u{unit:04x}").as_bytes()),

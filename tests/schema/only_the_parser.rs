@@ -158,9 +158,9 @@ pub const RULES: [Rule; 15] = [
         },
     },
     Rule {
-        name: "more than 128 levels of nesting",
-        covers: |fault, _| fault.message.contains("expected nesting of at most 128 levels"),
-        examples: || vec![fields(json!([field_of_depth(70)]))],
+        name: "more than 512 levels of nesting",
+        covers: |fault, _| fault.message.contains("expected nesting of at most 512 levels"),
+        examples: || vec![fields(json!([field_of_depth(260)]))],
     },
 ];
 
