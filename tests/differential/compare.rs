@@ -82,7 +82,7 @@ fn platform(
     headers("a request trailer", &direct.trailers, &through.trailers, &[], found);
     let sent = gateway.body(pair);
     let expected = if sent.len() > MAX_BODY { &sent } else { &direct.body };
-    body("the request", &[expected.clone()], &through.body, found);
+    body("the request", std::slice::from_ref(expected), &through.body, found);
     differ("whether the request is whole", &direct.is_whole, &through.is_whole, found);
 }
 
