@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) budget: Rc<Budget>,
     pub(super) inbox: Inbox,
     pub(super) holds: Holds,
+    /// Streams that cannot go on, for the root to end.
+    broken: RefCell<Vec<u32>>,
     /// The forms as they count at the moment.
     forms: RefCell<Rc<Forms>>,
     /// Whether callers may speak of any of them by aliases.
@@ -71,6 +73,12 @@ impl Shared {
         if self.inbox.put(call) {
             self.wake_root();
         }
+    }
+
+    /// Has the root end a stream that cannot go on.
+    pub(super) fn end_stream(&self, stream: u32) {
+        self.broken.borrow_mut().push(stream);
+        self.wake_root();
     }
 
     /// Has Envoy call the root as soon as the stream's callback has returned.
@@ -136,8 +144,12 @@ impl Running {
         self.pipeline.wake_by(self.shared.holds.due());
     }
 
-    /// Ends the requests whose bodies were given up for others: they had not come to their end.
-    fn end_given_up(&mut self, root: u32) {
+    /// Ends the streams that cannot go on, and the requests whose bodies were given up for others: they had not
+    /// come to their end.
+    fn end_streams(&mut self, root: u32) {
+        for stream in self.shared.broken.take() {
+            wasm::for_stream(stream, root, hostcalls::reset_http_response);
+        }
         for stream in self.shared.budget.take_given_up() {
             self.pipeline.untranslated(&Envoy, Miss::Overload);
             wasm::for_stream(stream, root, || hostcalls::send_http_response(408, Vec::new(), None));
@@ -257,7 +269,7 @@ impl RootContext for Root {
         let is_by_another = wasm::is_woken_by_another(queue);
         let root = self.id;
         if let Some(running) = self.running() {
-            running.end_given_up(root);
+            running.end_streams(root);
             running.read_inbox();
             if is_by_another {
                 running.pipeline.woken(&Envoy);
@@ -314,6 +326,7 @@ fn watch(root: u32, config: Config, json: &[u8]) -> Running {
         budget,
         inbox: Inbox::default(),
         holds: Holds::new(root, ack_timeout),
+        broken: RefCell::default(),
         forms: RefCell::default(),
         speaks_aliases: Cell::new(false),
         queue: own_queue(),

@@ -15,7 +15,7 @@ use crate::json::{Document, DocumentEnd};
 use crate::request_line::RequestLine;
 use crate::translate::{Direction, Endpoint, form_of, translated};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
+use proxy_wasm::types::{Action, BufferType, MapType};
 use std::rc::Rc;
 
 /// The smallest limit of Envoy's buffers that a gateway is expected to have: Envoy Gateway sets 32 KiB.
@@ -173,9 +173,9 @@ impl Translation {
     }
 
     /// The request ends by trailers.
-    pub(super) fn request_trailers(&mut self) {
+    pub(super) fn request_trailers(&mut self) -> Action {
         let body = std::mem::replace(&mut self.request, Body::Passes);
-        self.end_without_chunk(&REQUEST, body);
+        self.end_without_chunk(&REQUEST, body)
     }
 
     /// The answer begins.
@@ -199,9 +199,9 @@ impl Translation {
     }
 
     /// The answer ends by trailers.
-    pub(super) fn response_trailers(&mut self) {
+    pub(super) fn response_trailers(&mut self) -> Action {
         let body = std::mem::replace(&mut self.response, Body::Passes);
-        self.end_without_chunk(&RESPONSE, body);
+        self.end_without_chunk(&RESPONSE, body)
     }
 
     /// Begins to take a body out. Its headers go on now, before it is known what becomes of it.
@@ -289,27 +289,22 @@ impl Translation {
         Body::Passes
     }
 
-    /// Trailers end a body.
-    fn end_without_chunk(&mut self, way: &Way, body: Body) {
+    /// Trailers end a body. Whether they go on.
+    fn end_without_chunk(&mut self, way: &Way, body: Body) -> Action {
         match body {
             Body::Passes => {}
             Body::Read(copy) => drop(self.read(way, copy, 0, true)),
-            Body::Held(held) => {
-                if held.translated.is_none() && held.chunks.len() == Some(0) {
-                    return;
-                }
-                // A document that was cut off, without a length, before trailers. To pass the rest as if
-                // it were whole would be worse than to end the call.
-                log::error!(
-                    "a body is no whole JSON document and ends by trailers: the call is ended"
-                );
+            Body::Held(held) if held.translated.is_none() && held.chunks.len() == Some(0) => {}
+            // A document that was cut off, told no length, and ends by trailers all the same: there is no chunk any
+            // more into whose place it could be put. To pass the rest as if it were whole would be worse than to
+            // end the call. Envoy does not survive that from within this callback, so the root does it.
+            Body::Held(_) => {
                 self.untranslated(Miss::Malformed);
-                let _ = match way.direction {
-                    Direction::Ids => hostcalls::reset_http_request(),
-                    Direction::Aliases => hostcalls::reset_http_response(),
-                };
+                self.shared.end_stream(self.stream);
+                return Action::Pause;
             }
         }
+        Action::Continue
     }
 
     /// A whole body in the other language; `None` if it stays as it is.

@@ -110,10 +110,10 @@ impl Watch {
 
     pub(super) fn request_trailers(&mut self) -> Action {
         self.request_ended_if(true);
-        if let Some(translation) = &mut self.translation {
-            translation.request_trailers();
+        match &mut self.translation {
+            Some(translation) => translation.request_trailers(),
+            None => Action::Continue,
         }
-        Action::Continue
     }
 
     pub(super) fn response_headers(&mut self, is_end: bool) -> Action {
@@ -173,8 +173,10 @@ impl Watch {
         if self.shared.holds.holds(self.id) {
             return Action::Pause;
         }
-        if let Some(translation) = &mut self.translation {
-            translation.response_trailers();
+        if let Some(translation) = &mut self.translation
+            && translation.response_trailers() == Action::Pause
+        {
+            return Action::Pause;
         }
         self.finish(0)
     }

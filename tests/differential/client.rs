@@ -50,7 +50,7 @@ pub async fn play(pair: &Pair, platform: &Platform, to: SocketAddr, body: &[u8])
 }
 
 async fn over_http1(pair: &Pair, to: SocketAddr, play: &str, body: &[u8]) -> Option<Message> {
-    let stream = TcpStream::connect(to).await.unwrap();
+    let stream = TcpStream::connect(to).await.ok()?;
     stream.set_nodelay(true).unwrap();
     let (read, mut write) = stream.into_split();
     let mut reader = Reader::new(read);
@@ -151,7 +151,7 @@ fn end(pair: &Pair, body: &[u8]) -> usize {
 }
 
 async fn over_http2(pair: &Pair, to: SocketAddr, play: &str, body: &[u8]) -> Option<Message> {
-    let stream = TcpStream::connect(to).await.unwrap();
+    let stream = TcpStream::connect(to).await.ok()?;
     stream.set_nodelay(true).unwrap();
     let (client, connection) = h2::client::handshake(stream).await.ok()?;
     let connection = tokio::spawn(connection);

@@ -2,6 +2,7 @@
 //! they arrive whole and translated, or as they came, and Envoy lives.
 
 use super::support::gateway::{Gateway, STORE_AUTH_ENV, Setup};
+use super::support::raw::{Server, Step};
 use super::support::receiver::Receiver;
 use super::support::store::{Fsync, RedisServer, Webdis};
 use super::*;
@@ -14,6 +15,7 @@ use flate2::{Compression, write::GzEncoder};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const LIST: &str = "/api/v5/app/entry/data/list";
 
@@ -238,6 +240,42 @@ async fn what_another_filter_held_is_never_made_too_large_for_its_buffer() {
     platform.answer_with(&page.replace(AMOUNT, CUSTOMER), Framing::Length);
     let answer = gateway.call(LIST, "key", &json!({"app_id": APP, "entry_id": ORDERS})).await;
     assert!(answer.text().await.unwrap() == page.replace(AMOUNT, "c") && sent > 0);
+    gateway.assert_vm_alive();
+}
+
+/// A document that is cut off, tells no length, and ends by trailers all the same: nothing can be put in the place
+/// of its last chunk, and half of it must not pass for the whole.
+#[tokio::test]
+async fn a_body_that_is_cut_off_before_trailers_ends_its_call_and_no_other() {
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntrailer: x-end\r\ntransfer-encoding: chunked\r\n\r\n";
+    let end = "0\r\nx-end: 1\r\n\r\n";
+    let cut = format!(r#"{{"data":[{{"{CUSTOMER}":"Ada"}},"#);
+    let server = Server::start(vec![Step::send(&format!("{head}{}{end}", chunk(&cut)))]).await;
+    let mut config = plugin("http://unused.invalid/");
+    config["forms"][0]["aliases_in_api"] = json!(true);
+    let gateway = Setup::new(server.address, &config).start().await;
+    let query = json!({"app_id": APP, "entry_id": ORDERS}).to_string();
+    for path in [LIST, UPDATE] {
+        let (body, end) = if path == LIST { (&query, "0\r\n\r\n") } else { (&cut, end) };
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntrailer: x-end\r\ntransfer-encoding: chunked\r\n\r\n{}{end}",
+            chunk(body)
+        );
+        let mut stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // It may be a reset of the connection.
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains("0\r\n\r\n"), "it must not end well: {answer}");
+        gateway
+            .wait_for_metric(
+                r#"formhook_untranslated_total{reason="malformed"}"#,
+                if path == LIST { 1.0 } else { 2.0 },
+            )
+            .await;
+    }
     gateway.assert_vm_alive();
 }
 
