@@ -1,6 +1,6 @@
 //! One watched API call while it passes.
 
-use super::{Body, Budget, Captured, Change, Matched, Miss, RequestBody, Reservation, trace};
+use super::{Body, Budget, Captured, Change, Matched, Miss, RequestBody, trace};
 use crate::form::FormKey;
 use crate::host::UnixMillis;
 use std::rc::Rc;
@@ -9,8 +9,9 @@ use std::time::Duration;
 /// The longest header value that is kept.
 const MAX_HEADER_BYTES: usize = 4096;
 
-/// What a call takes beside its bodies and what is copied of its head.
-const HEAD_BYTES: usize = 512;
+/// The longest capture of a path that is kept: no id is as long. What is kept of a call's head is no part of the
+/// budget, since it cannot be given up while the call goes on; so each piece of it has a bound, and Envoy keeps more of it.
+const MAX_CAPTURE_BYTES: usize = 1024;
 
 /// What the head of a response says.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +41,6 @@ pub struct Exchange {
     captured: Captured,
     /// The request's body until then.
     request: Option<RequestBody>,
-    /// What is kept of the call beside its bodies.
-    head: Reservation,
     progress: Progress,
     /// The end of the request was seen.
     is_whole: bool,
@@ -112,10 +111,10 @@ impl Exchange {
         };
         let operation = matched.operation;
         let named = operation.headers();
-        let headers = named.filter_map(|name| Some((name.into(), header(name)?)));
-        let mut headers: Vec<(Box<str>, Box<str>)> = headers.collect();
-        let mut trace = trace::carried(header);
+        let headers = named.filter_map(|name| Some((name.into(), header(name)?))).collect();
+        let trace = trace::carried(header);
         let mut path = matched.path;
+        path.retain(|(_, value)| value.len() <= MAX_CAPTURE_BYTES);
         let mut request = RequestBody::new(max_body_bytes, budget);
         if !operation.reads_request() {
             request.lose(Miss::Incomplete);
@@ -126,18 +125,9 @@ impl Exchange {
         if !operation.reads_response() {
             response.lose(Miss::Incomplete);
         }
-        let mut head = budget.reservation();
-        let lengths = path.iter().chain(&headers).map(|(_, value)| value.len());
-        let lengths = lengths.chain(trace.iter().map(|(_, value)| value.len()));
-        if !head.grow(lengths.fold(HEAD_BYTES, usize::saturating_add)) {
-            (path, headers, trace) = (Vec::new(), Vec::new(), Vec::new());
-            request.lose(Miss::Overload);
-            response.lose(Miss::Overload);
-        }
         Exchange {
             progress: Progress::Waiting,
             request: Some(request),
-            head,
             is_whole: false,
             captured: Captured {
                 trace,
@@ -198,7 +188,6 @@ impl Exchange {
         self.keep_request();
         if self.progress == Progress::Failed {
             self.captured.request.lose(Miss::Unanswered);
-            self.head.release();
         }
         if self.progress != Progress::Succeeded {
             self.captured.response.lose(Miss::Unanswered);

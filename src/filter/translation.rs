@@ -83,8 +83,8 @@ impl Chunks {
 enum End {
     /// So many bytes are to come.
     Length(usize),
-    /// The headers told no length.
-    Document(DocumentEnd),
+    /// The headers told no length, and perhaps that there are trailers.
+    Document { end: DocumentEnd, has_trailers: bool },
 }
 
 impl End {
@@ -95,7 +95,7 @@ impl End {
                 *to_come = to_come.saturating_sub(chunk.len());
                 *to_come == 0
             }
-            End::Document(end) => end.is_in(chunk),
+            End::Document { end, .. } => end.is_in(chunk),
         }
     }
 }
@@ -210,7 +210,13 @@ impl Translation {
         for name in OF_THE_BYTES {
             let _ = hostcalls::remove_map_value(way.headers, name);
         }
-        let end = length.map_or_else(|| End::Document(DocumentEnd::default()), End::Length);
+        let end = match length {
+            Some(length) => End::Length(length),
+            None => End::Document {
+                end: DocumentEnd::default(),
+                has_trailers: header(way.headers, "trailer").is_some(),
+            },
+        };
         let Shared { config, budget, .. } = &*self.shared;
         let limit = config.limits.max_body_bytes;
         let chunks = match way.direction {
@@ -265,7 +271,8 @@ impl Translation {
         let fits = !is_first || new.len() <= size.max(SMALLEST_BUFFER_LIMIT);
         if fits {
             (Body::Passes, put(way, size, &new))
-        } else if is_end {
+        } else if is_end || matches!(held.end, End::Document { has_trailers: true, .. }) {
+            // There is no later callback into whose chunk it could be put.
             self.untranslated(Miss::TooLarge);
             (Body::Passes, size)
         } else {

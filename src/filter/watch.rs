@@ -109,11 +109,13 @@ impl Watch {
     }
 
     pub(super) fn request_trailers(&mut self) -> Action {
-        self.request_ended_if(true);
-        match &mut self.translation {
-            Some(translation) => translation.request_trailers(),
-            None => Action::Continue,
+        if let Some(translation) = &mut self.translation
+            && translation.request_trailers() == Action::Pause
+        {
+            return Action::Pause;
         }
+        self.request_ended_if(true);
+        Action::Continue
     }
 
     pub(super) fn response_headers(&mut self, is_end: bool) -> Action {

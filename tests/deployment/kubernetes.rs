@@ -85,7 +85,7 @@ fn they_refuse_values_that_are_none_of_theirs() {
         ENVOY_GATEWAY,
         &[
             ("type: Image", "type: OCI", "EnvoyExtensionPolicy formhook: ", "wasm/0/code/type"),
-            ("op: add", "op: put", "EnvoyPatchPolicy formhook-targets: ", "operation/op"),
+            ("op: add", "op: put", "EnvoyPatchPolicy formhook-calls: ", "operation/op"),
             ("request: 0s", "request: none", "HTTPRoute form-platform: ", "timeouts/request"),
         ],
     );

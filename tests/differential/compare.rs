@@ -171,9 +171,11 @@ fn headers(
             let value: String = value.iter().copied().map(char::from).collect();
             map.entry(name.clone()).or_default().push(value);
         }
-        // Lines of one name are the same as one line with a list (RFC 9110 section 5.3), but for cookies.
-        for (_, values) in map.iter_mut().filter(|(name, _)| *name != "set-cookie") {
-            *values = vec![values.join(",").replace(", ", ",")];
+        // Lines of one name are the same as one line with a list (RFC 9110 section 5.3), but for cookies (RFC 9113
+        // section 8.2.3).
+        for (name, values) in map.iter_mut().filter(|(name, _)| *name != "set-cookie") {
+            let between = if name == "cookie" { "; " } else { "," };
+            *values = vec![values.join(between).replace(", ", ",")];
         }
         map
     };

@@ -189,3 +189,34 @@ async fn an_attacker_without_a_key_keeps_no_change_from_being_pushed() {
 async fn an_attacker_without_a_key_keeps_no_call_from_being_translated() {
     is_attacked(true).await;
 }
+
+#[tokio::test]
+async fn the_heads_of_calls_that_never_come_take_no_room_from_others() {
+    let platform = orders_platform().await;
+    let receiver = Receiver::start().await;
+    let mut config = plugin(&receiver.url("/"));
+    config["limits"] = json!({"memory_bytes": MIB, "max_body_bytes": 64 * 1024});
+    let gateway = Setup::new(platform.address(), &config).start().await;
+    let head = format!(
+        "POST /api/v1/app/{}/entry/e/data_create HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n",
+        "x".repeat(50_000)
+    );
+    let mut heads = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        heads.push(stream);
+    }
+    support::wait::until("the calls to be under way", async || {
+        let active = gateway.stats("/stats?filter=http.gateway.downstream_rq_active").await;
+        (active.trim().rsplit_once(' ')?.1.parse::<u32>().ok()? >= 40).then_some(())
+    })
+    .await;
+    for number in 1..=3 {
+        let answer = gateway.call(CREATE, platform.api_key(), &order("honest")).await;
+        assert_eq!(answer.status(), 200);
+        receiver.wait_for(number).await;
+    }
+    assert_eq!(gateway.metric(&misses("overload")).await, 0.0);
+    gateway.assert_vm_alive();
+}
