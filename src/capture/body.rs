@@ -126,15 +126,16 @@ impl RequestBody {
                 });
             }
         }
-        is_kept = is_kept
-            && match &mut self.filter {
-                None => copy.change(size, |copy| copy.extend_from_slice(&read())),
-                Some(filter) => {
-                    let mut kept = Vec::new();
-                    filter.feed(&read(), &mut kept);
-                    copy.change(kept.len(), |copy| copy.extend_from_slice(&kept))
-                }
-            };
+        if is_kept {
+            // Read first: it calls the host, and the budget is borrowed while a copy changes.
+            let mut new = read();
+            if let Some(filter) = &mut self.filter {
+                let mut kept = Vec::new();
+                filter.feed(&new, &mut kept);
+                new = kept;
+            }
+            is_kept = copy.change(new.len(), |copy| copy.extend_from_slice(&new));
+        }
         if !is_kept {
             self.lose(Miss::Overload);
         }
