@@ -49,9 +49,7 @@ async fn an_answer_before_the_push_was_read_is_the_answer_on_each_way() {
                 create(&gateway, &platform, bytes).await;
                 gateway.wait_for_metric(FAILED, number as f64 + 1.0).await;
             }
-            let log = gateway.log();
-            let failed: Vec<_> =
-                log.lines().filter(|line| line.contains(" failed after ")).collect();
+            let failed = gateway.wait_for_log_lines(&[" failed after "], SIZES.len()).await;
             assert_eq!(failed.len(), SIZES.len());
             for line in failed {
                 assert!(

@@ -143,9 +143,8 @@ async fn what_fails_on_the_own_side_ends_in_the_failed_cache_and_is_charged_to_n
         assert_eq!(gateway.metric(&count("webhook_blocked")).await, 1.0, "{id}");
         assert_eq!(gateway.metric(&count("webhook_disabled")).await, 0.0, "{id}");
         // It is said once a minute and no more.
-        let log = gateway.log();
         let said = format!("webhook {id}: a push did not get out of the gateway: {cause}");
-        assert_eq!(log.lines().filter(|line| line.contains(&said)).count(), 1, "{log}");
+        assert_eq!(gateway.wait_for_log_lines(&[&said], 1).await.len(), 1, "{id}");
     }
     // Each is told, and that a cluster is not there at once.
     let told = |kind: &str, id: &str| {

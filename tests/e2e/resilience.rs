@@ -177,9 +177,10 @@ pub fn assert_all_alive(gateway: &Gateway) {
     assert!(!gateway.log().contains("another worker took over pushes of this one"));
 }
 
-/// The lines of the log that tell of pushes that ended.
-fn records(gateway: &Gateway) -> Vec<Value> {
-    let log = gateway.log();
-    let lines = log.lines().filter_map(|line| line.split_once("formhook.push "));
-    lines.map(|(_, json)| serde_json::from_str(json).unwrap()).collect()
+/// What the log tells of the pushes that ended, of which there are so many.
+async fn records(gateway: &Gateway, count: usize) -> Vec<Value> {
+    let lines = gateway.wait_for_log_lines(&["formhook.push "], count).await;
+    assert_eq!(lines.len(), count, "{lines:#?}");
+    let records = lines.iter().filter_map(|line| line.split_once("formhook.push "));
+    records.map(|(_, json)| serde_json::from_str(json).unwrap()).collect()
 }

@@ -165,10 +165,19 @@ impl Gateway {
 
     /// Waits until the log has a line with all of these texts in it.
     pub async fn wait_for_log(&self, texts: &[&str]) -> String {
-        wait::until(&format!("a log line with {texts:?}"), async || {
+        self.wait_for_log_lines(texts, 1).await.swap_remove(0)
+    }
+
+    /// Waits until the log has so many lines with all of these texts in them, or more: all of them.
+    /// What a metric says to have happened may be logged a moment later.
+    pub async fn wait_for_log_lines(&self, texts: &[&str], count: usize) -> Vec<String> {
+        wait::until(&format!("{count} log lines with {texts:?}"), async || {
             let log = self.log();
-            let mut lines = log.lines();
-            lines.find(|line| texts.iter().all(|text| line.contains(text))).map(str::to_owned)
+            // A line that has not ended is still being written.
+            let lines = log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            let found = lines.filter(|line| texts.iter().all(|text| line.contains(text)));
+            let found: Vec<_> = found.map(str::to_owned).collect();
+            (found.len() >= count).then_some(found)
         })
         .await
     }
