@@ -16,5 +16,6 @@ pub use query::{
 pub use record::{Outcome, Record};
 pub use redact::{
     MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_CAUSE_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_BYTES,
-    MAX_URL_BYTES, cut, excerpt, redacted, shown_headers, shown_url,
+    MAX_URL_BYTES, cut, excerpt, excerpt_without, may_be_secret, redacted, shown_headers,
+    shown_url,
 };

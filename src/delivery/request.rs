@@ -157,6 +157,17 @@ pub(super) fn shown_headers(
     history::shown_headers(&headers, &is_own)
 }
 
+/// What a target is told that is not shown: values of the webhook's own headers, and of the URL's query.
+/// A value may be a scheme, as `Bearer` is, and a token after it: either way it is one.
+pub(super) fn secrets(webhook: &Webhook) -> Vec<&str> {
+    let own = webhook.headers.iter().filter(|(name, _)| history::may_be_secret(name));
+    let values = own.map(|(_, value)| &**value);
+    let values = values.flat_map(|value| [Some(value), value.split_once(' ').map(|pair| pair.1)]);
+    let query = webhook.target.path_and_query().split_once('?').map_or("", |(_, query)| query);
+    let parameters = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |pair| pair.1));
+    values.flatten().chain(parameters).collect()
+}
+
 /// Headers that a webhook's own `headers` may not set, because the request already has them or
 /// because they belong to the connection.
 pub const RESERVED_HEADERS: [&str; 21] = [

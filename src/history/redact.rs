@@ -15,6 +15,8 @@ pub const MAX_ANSWER_BYTES: usize = 1024;
 pub const MAX_BODY_BYTES: usize = 2048;
 /// The longest name and the longest value of a header in a record, in bytes.
 pub const MAX_HEADER_BYTES: usize = 256;
+/// The least that is taken for a secret in an answer, in bytes.
+const MIN_SECRET_BYTES: usize = 6;
 /// How many headers a record has at most.
 pub const MAX_HEADERS: usize = 24;
 
@@ -76,6 +78,25 @@ pub fn excerpt(body: &[u8], max: usize) -> Box<str> {
     }
 }
 
+/// An answer's beginning as [`excerpt`] has it, with `[redacted]` in place of what the target was told in
+/// confidence: some targets answer with the request that they got. What is shorter than six
+/// bytes is taken for no secret: it may stand anywhere by chance.
+pub fn excerpt_without(secrets: &[&str], body: &[u8], max: usize) -> Box<str> {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in secrets.iter().filter(|secret| secret.len() >= MIN_SECRET_BYTES) {
+        if text.contains(secret) {
+            text = text.replace(secret, REDACTED);
+        }
+        // It may have been cut off.
+        let mut lengths = (MIN_SECRET_BYTES..secret.len()).rev();
+        let beginning = lengths.find_map(|length| text.strip_suffix(secret.get(..length)?));
+        if let Some(before) = beginning {
+            text = [before, REDACTED].concat();
+        }
+    }
+    cut(&text, max).into()
+}
+
 /// An address without what may be a secret in it: scheme, host, port and path stay, a query
 /// becomes `?…`, credentials and a fragment go. At most [`MAX_URL_BYTES`].
 pub fn shown_url(url: &str) -> Cow<'_, str> {
@@ -101,14 +122,22 @@ pub fn shown_url(url: &str) -> Cow<'_, str> {
 /// Signatures, credentials and cookies are `[redacted]`, and so is every header that `is_own`
 /// says the operator set, unless it is known to be harmless. Of `:path` the query is not shown.
 pub fn redacted(name: &str, value: &str, is_own: &dyn Fn(&str) -> bool) -> Box<str> {
-    let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-    if is_in(&SECRET) || (is_own(name) && !is_in(&HARMLESS)) {
+    if is_in(&SECRET, name) || (is_own(name) && may_be_secret(name)) {
         return REDACTED.into();
     }
     if name == ":path" {
         return cut(&shown_url(value), MAX_HEADER_BYTES).into();
     }
     cut(value, MAX_HEADER_BYTES).into()
+}
+
+/// Whether the value of a header of this name that the operator set may be a secret.
+pub fn may_be_secret(name: &str) -> bool {
+    !is_in(&HARMLESS, name)
+}
+
+fn is_in(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Request headers as they may be shown: [`redacted`], and at most [`MAX_HEADERS`]. Of more, the
@@ -136,6 +165,28 @@ mod tests {
 
     fn nobodys(_: &str) -> bool {
         false
+    }
+
+    #[test]
+    fn an_answer_that_repeats_the_request_shows_none_of_its_secrets() {
+        let secrets = ["Bearer of-a-token", "in-the-query", "short"];
+        for (answer, shown) in [
+            ("nothing of it", "nothing of it"),
+            (
+                r#"{"authorization":"Bearer of-a-token","url":"/?key=in-the-query"}"#,
+                r#"{"authorization":"[redacted]","url":"/?key=[redacted]"}"#,
+            ),
+            // Cut off by the bound of what is read.
+            ("authorization: Bearer of-a", "authorization: [redacted]"),
+            // Too short to tell from a word.
+            ("a short answer that ends with Beare", "a short answer that ends with Beare"),
+        ] {
+            assert_eq!(&*excerpt_without(&secrets, answer.as_bytes(), 1024), shown);
+        }
+        // What is cut to be kept is cut after it was redacted.
+        let long = ["x".repeat(30), "in-the-query".into()].concat();
+        let shown = excerpt_without(&secrets, long.as_bytes(), 36);
+        assert_eq!(*shown, ["x".repeat(30), "[re…".into()].concat());
     }
 
     proptest! {

@@ -177,7 +177,8 @@ pub(in crate::delivery) fn record_of_ending(
         status: status(answer),
         cause: history::cut(cause, history::MAX_CAUSE_BYTES).into(),
         answer: answer.map_or_else(Box::default, |answer| {
-            history::excerpt(&answer.excerpt, history::MAX_ANSWER_BYTES)
+            let secrets = target.map(|target| request::secrets(target)).unwrap_or_default();
+            history::excerpt_without(&secrets, &answer.excerpt, history::MAX_ANSWER_BYTES)
         }),
         headers,
         ..record_of(push, outcome, ended)

@@ -265,6 +265,33 @@ async fn a_test_says_in_words_what_came_of_it() {
     gateway.assert_vm_alive();
 }
 
+#[tokio::test]
+async fn a_target_that_answers_with_the_request_has_its_secrets_shown_nowhere() {
+    let platform = orders_platform().await;
+    let echo = Receiver::answering(|request| {
+        format!("{} {:?}", request.path_and_query, request.headers).into_response()
+    })
+    .await;
+    let gateway = gateway(&platform, &echo.url("/")).start().await;
+    let body = json!({
+        "id": "new",
+        "url": echo.url("/?key=in-the-query&plain"),
+        "headers": {"authorization": "Bearer in-a-header", "x-route": "in-another"},
+    });
+    let tested = post(&gateway, "/test", &body).await;
+    let sent = &echo.wait_for(1).await[0];
+    assert_eq!(sent.header("authorization"), "Bearer in-a-header");
+    assert!(tested["answer"].as_str().unwrap().contains("[redacted]"), "{tested}");
+    let history = get(&gateway, "/history?op=data_test").await;
+    let reference = history["items"][0]["ref"].as_str().unwrap();
+    let record = get(&gateway, &format!("/history/{reference}")).await;
+    for shown in [tested.to_string(), history.to_string(), record.to_string()] {
+        for hidden in ["in-a-header", "in-another", "in-the-query"] {
+            assert!(!shown.contains(hidden), "{hidden}: {shown}");
+        }
+    }
+}
+
 /// Lets webhooks that are made through the API name these clusters.
 fn allow_clusters(setup: &mut Setup, clusters: &[&str]) {
     setup.admin_plugin()["configuration"]["value"]["clusters"] = json!(clusters);
