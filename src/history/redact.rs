@@ -82,16 +82,16 @@ pub fn excerpt(body: &[u8], max: usize) -> Box<str> {
 /// confidence: some targets answer with the request that they got. What is shorter than six
 /// bytes is taken for no secret: it may stand anywhere by chance.
 pub fn excerpt_without(secrets: &[&str], body: &[u8], max: usize) -> Box<str> {
-    let mut text = String::from_utf8_lossy(body).into_owned();
+    let mut text = String::from_utf8_lossy(body);
     for secret in secrets.iter().filter(|secret| secret.len() >= MIN_SECRET_BYTES) {
         if text.contains(secret) {
-            text = text.replace(secret, REDACTED);
+            text = text.replace(secret, REDACTED).into();
         }
         // It may have been cut off.
         let mut lengths = (MIN_SECRET_BYTES..secret.len()).rev();
         let beginning = lengths.find_map(|length| text.strip_suffix(secret.get(..length)?));
         if let Some(before) = beginning {
-            text = [before, REDACTED].concat();
+            text = [before, REDACTED].concat().into();
         }
     }
     cut(&text, max).into()

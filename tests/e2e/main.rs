@@ -109,6 +109,14 @@ pub fn assert_signed(push: &Received) {
 pub const PUSHED: &str = r#"formhook_pushes_total{result="success",webhook="crm"}"#;
 pub const FAILED: &str = r#"formhook_pushes_total{result="failure",webhook="crm"}"#;
 
+/// What the log tells of the pushes that ended, of which there are so many.
+pub async fn records(gateway: &support::gateway::Gateway, count: usize) -> Vec<Value> {
+    let lines = gateway.wait_for_log_lines(&["formhook.push "], count).await;
+    assert_eq!(lines.len(), count, "{lines:#?}");
+    let records = lines.iter().filter_map(|line| line.split_once("formhook.push "));
+    records.map(|(_, json)| serde_json::from_str(json).unwrap()).collect()
+}
+
 pub fn misses(reason: &str) -> String {
     format!(r#"formhook_capture_misses_total{{reason="{reason}"}}"#)
 }

@@ -176,11 +176,3 @@ pub fn assert_all_alive(gateway: &Gateway) {
     gateway.assert_vm_alive();
     assert!(!gateway.log().contains("another worker took over pushes of this one"));
 }
-
-/// What the log tells of the pushes that ended, of which there are so many.
-async fn records(gateway: &Gateway, count: usize) -> Vec<Value> {
-    let lines = gateway.wait_for_log_lines(&["formhook.push "], count).await;
-    assert_eq!(lines.len(), count, "{lines:#?}");
-    let records = lines.iter().filter_map(|line| line.split_once("formhook.push "));
-    records.map(|(_, json)| serde_json::from_str(json).unwrap()).collect()
-}
